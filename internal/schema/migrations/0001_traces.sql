@@ -17,7 +17,7 @@ CREATE TABLE spans
     name            LowCardinality(String),
     kind            Enum8('internal' = 1, 'server' = 2, 'client' = 3, 'producer' = 4, 'consumer' = 5) CODEC(ZSTD(1)),
     status          Enum8('unset' = 0, 'ok' = 1, 'error' = 2) CODEC(ZSTD(1)),
-    status_message  LowCardinality(String),
+    status_message  String CODEC(ZSTD(1)),
     error           Bool CODEC(ZSTD(1)),
     error_type      LowCardinality(String),
     http_status     UInt16 CODEC(ZSTD(1)),
@@ -30,6 +30,7 @@ CREATE TABLE spans
     attribute_types LowCardinality(String),
     events          String CODEC(ZSTD(1)),
     links           String CODEC(ZSTD(1)),
+    trace_state     String CODEC(ZSTD(1)),
     extra           LowCardinality(String)
 )
 ENGINE = MergeTree
