@@ -1,0 +1,219 @@
+// Package spans turns OTLP trace requests into the blocks of the tables spans, trace_index and red_10s.
+//
+// Check and Builder.Add read the same bytes by the same rules: Check runs before the acknowledgement and counts what
+// will be rejected, Add runs when a log segment becomes a block, live or in replay.
+package spans
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/VictoriaMetrics/easyproto"
+
+	"loadline/ingest/wire"
+)
+
+// span is a decoded Span; all bytes view the request body.
+type span struct {
+	traceID, spanID, parentID []byte
+	traceState, name          []byte
+	kind                      int32
+	start, end                uint64
+	attributes                []wire.Attribute
+	events, links             [][]byte
+	status                    int32
+	statusMessage             []byte
+	flags                     uint32
+	droppedAttributes         uint32
+	droppedEvents             uint32
+	droppedLinks              uint32
+	tooDeep                   bool
+}
+
+// decode reads a Span message into s, whose slices are reused.
+func (s *span) decode(data []byte) error {
+	*s = span{attributes: s.attributes[:0], events: s.events[:0], links: s.links[:0]}
+	var fc easyproto.FieldContext
+	var err error
+	for len(data) > 0 {
+		if data, err = fc.NextField(data); err != nil {
+			return fmt.Errorf("read span: %w", err)
+		}
+		ok := true
+		switch fc.FieldNum {
+		case 1:
+			s.traceID, ok = fc.Bytes()
+		case 2:
+			s.spanID, ok = fc.Bytes()
+		case 3:
+			s.traceState, ok = fc.Bytes()
+		case 4:
+			s.parentID, ok = fc.Bytes()
+		case 5:
+			s.name, ok = fc.Bytes()
+		case 6:
+			s.kind, ok = fc.Enum()
+		case 7:
+			s.start, ok = fc.Fixed64()
+		case 8:
+			s.end, ok = fc.Fixed64()
+		case 9, 11, 13, 15:
+			var message []byte
+			if message, ok = fc.MessageData(); ok {
+				err = s.decodePart(fc.FieldNum, message)
+			}
+		case 10:
+			s.droppedAttributes, ok = fc.Uint32()
+		case 12:
+			s.droppedEvents, ok = fc.Uint32()
+		case 14:
+			s.droppedLinks, ok = fc.Uint32()
+		case 16:
+			s.flags, ok = fc.Fixed32()
+		}
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return fmt.Errorf("read span: field %d has the wrong wire type", fc.FieldNum)
+		}
+	}
+	return nil
+}
+
+func (s *span) decodePart(field uint32, message []byte) error {
+	switch field {
+	case 9:
+		a, err := wire.DecodeAttribute(message)
+		if errors.Is(err, wire.ErrTooDeep) {
+			s.tooDeep = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if len(s.attributes) == wire.MaxAttributes {
+			s.droppedAttributes++
+			return nil
+		}
+		s.attributes = append(s.attributes, a)
+	case 11:
+		s.events = append(s.events, message)
+		return s.checkPart(message, 3)
+	case 13:
+		s.links = append(s.links, message)
+		return s.checkPart(message, 4)
+	case 15:
+		return s.decodeStatus(message)
+	}
+	return nil
+}
+
+// checkPart checks the attributes of an event or link, which are read again only when they are rendered.
+func (s *span) checkPart(message []byte, attributes uint32) error {
+	_, err := wire.Attributes(nil, message, attributes)
+	if errors.Is(err, wire.ErrTooDeep) {
+		s.tooDeep = true
+		return nil
+	}
+	return err
+}
+
+func (s *span) decodeStatus(data []byte) error {
+	var fc easyproto.FieldContext
+	var err error
+	for len(data) > 0 {
+		if data, err = fc.NextField(data); err != nil {
+			return fmt.Errorf("read status: %w", err)
+		}
+		ok := true
+		switch fc.FieldNum {
+		case 2:
+			s.statusMessage, ok = fc.Bytes()
+		case 3:
+			s.status, ok = fc.Enum()
+		}
+		if !ok {
+			return errors.New("read status: wrong wire type")
+		}
+	}
+	return nil
+}
+
+// check says whether the span can be stored.
+func (s *span) check(window wire.Window) wire.Reason {
+	switch {
+	case !validID(s.traceID, 16):
+		return wire.BadTraceID
+	case !validID(s.spanID, 8):
+		return wire.BadSpanID
+	case s.tooDeep:
+		return wire.TooDeep
+	}
+	return window.Check(s.start)
+}
+
+func (s *span) truncated() int {
+	n := 0
+	for i := range s.attributes {
+		if s.attributes[i].Value.IsTruncated() {
+			n++
+		}
+	}
+	return n
+}
+
+// root says whether the span has no parent. A parent id of zeros means none.
+func (s *span) root() bool { return !validID(s.parentID, 8) }
+
+func validID(id []byte, n int) bool {
+	if len(id) != n {
+		return false
+	}
+	for _, b := range id {
+		if b != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// duration is the span's length in nanoseconds; a span that ends before it starts has none.
+func (s *span) duration() uint64 {
+	if s.end < s.start {
+		return 0
+	}
+	return s.end - s.start
+}
+
+// Check counts the spans of a request by what Builder.Add will do with them. An error means that the bytes are not an
+// ExportTraceServiceRequest. Check may be called concurrently.
+func Check(body []byte, window wire.Window) (wire.Tally, error) {
+	var tally wire.Tally
+	var s span
+	resourceTooDeep := false
+	err := wire.Walk(body, wire.Visitor{
+		Resource: func(resource, _ []byte) error {
+			err := wire.CheckResource(resource)
+			resourceTooDeep = errors.Is(err, wire.ErrTooDeep)
+			if resourceTooDeep {
+				return nil
+			}
+			return err
+		},
+		Scope: func(scope, _ []byte) error { return wire.CheckScope(scope) },
+		Item: func(item []byte) error {
+			if err := s.decode(item); err != nil {
+				return err
+			}
+			s.tooDeep = s.tooDeep || resourceTooDeep
+			reason := s.check(window)
+			if reason == wire.Accepted {
+				tally.Truncated += s.truncated()
+			}
+			tally.Count(reason)
+			return nil
+		},
+	})
+	return tally, err
+}
