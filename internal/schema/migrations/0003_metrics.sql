@@ -4,9 +4,9 @@ CREATE TABLE series
     metric    LowCardinality(String),
     service   LowCardinality(String),
     series_id UInt64 CODEC(ZSTD(1)),
-    labels    Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    labels    SimpleAggregateFunction(any, Map(String, String)) CODEC(ZSTD(1)),
     kind      Enum8('unknown' = 0, 'gauge' = 1, 'counter' = 2, 'delta' = 3, 'histogram' = 4, 'delta_histogram' = 5, 'summary' = 6),
-    bounds    Array(Float64) CODEC(ZSTD(1)),
+    bounds    SimpleAggregateFunction(any, Array(Float64)) CODEC(ZSTD(1)),
     first     SimpleAggregateFunction(min, DateTime('UTC')) CODEC(ZSTD(1)),
     last      SimpleAggregateFunction(max, DateTime('UTC')) CODEC(ZSTD(1))
 )

@@ -1,0 +1,95 @@
+// Package chtest gives tests a real ClickHouse: libchdb in the test process, with its data in a temporary directory.
+package chtest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"loadline/internal/chdb"
+	"loadline/internal/clickhouse"
+	"loadline/internal/schema"
+)
+
+var engine struct {
+	once sync.Once
+	*chdb.Engine
+	err error
+}
+
+var databases atomic.Int64
+
+// New returns a fresh database with the schema in it, on the one engine of the test process. It is dropped when the test
+// ends. A missing library fails the test.
+func New(t testing.TB) *clickhouse.DB {
+	t.Helper()
+	db := Empty(t)
+	if err := schema.Migrate(context.Background(), db); err != nil {
+		t.Fatalf("chtest: %v", err)
+	}
+	return db
+}
+
+// Empty returns a fresh database without tables.
+func Empty(t testing.TB) *clickhouse.DB {
+	t.Helper()
+	db, err := clickhouse.Open(context.Background(), clickhouse.Config{
+		Transport: Engine(t).RoundTripper(),
+		Database:  fmt.Sprintf("test_%d", databases.Add(1)),
+	})
+	if err != nil {
+		t.Fatalf("chtest: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := db.Exec(context.Background(), "DROP DATABASE "+db.Database()); err != nil {
+			t.Errorf("chtest: drop database: %v", err)
+		}
+		if err := db.Close(); err != nil {
+			t.Errorf("chtest: close: %v", err)
+		}
+	})
+	return db
+}
+
+// Engine returns the engine of the test process. It lives as long as the process; its directory is in the system's
+// temporary one and removed at once where the system lets open files live on, so that nothing stays behind.
+func Engine(t testing.TB) *chdb.Engine {
+	t.Helper()
+	engine.once.Do(func() { engine.Engine, engine.err = start() })
+	if engine.err != nil {
+		t.Fatalf("chtest: %v", engine.err)
+	}
+	return engine.Engine
+}
+
+func start() (*chdb.Engine, error) {
+	dir, err := os.MkdirTemp("", "loadline-test-")
+	if err != nil {
+		return nil, err
+	}
+	return chdb.Open(chdb.Config{Library: library(), DataDir: dir, MaxMemory: 1 << 30})
+}
+
+// library is the library that `make libchdb` has put beside go.mod, or "" for the usual search.
+func library() string {
+	if os.Getenv(chdb.EnvLibrary) != "" {
+		return ""
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		path := filepath.Join(dir, ".cache", "libchdb", "libchdb.so")
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+		if dir == filepath.Dir(dir) {
+			return ""
+		}
+	}
+}
