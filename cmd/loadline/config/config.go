@@ -1,0 +1,241 @@
+// Package config reads Loadline's configuration: defaults, then one strict YAML file, then LOADLINE_ environment
+// variables, then flags. Every setting has one dotted key that names it in all three places: http.addr in the file,
+// LOADLINE_HTTP_ADDR in the environment, --http.addr on the command line.
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config is everything that can be set. Default returns the documented values; zero is not one of them.
+type Config struct {
+	HTTP      HTTP
+	OTLP      OTLP
+	Storage   Storage
+	WAL       WAL
+	Retention Retention
+	Log       Log
+	DebugAddr string // pprof; empty means off
+
+	InsecureNoAuth bool
+
+	// File is the configuration file that was read, empty without one. Warnings are about settings that have no effect;
+	// the caller logs them.
+	File     string
+	Warnings []string
+}
+
+// HTTP is the listener of the pages, the APIs and the management endpoints.
+type HTTP struct {
+	Addr        string
+	ExternalURL string // how browsers reach it, when a proxy stands in front
+}
+
+// OTLP is where telemetry arrives.
+type OTLP struct {
+	GRPCAddr string
+	HTTPAddr string
+	MaxBody  int64 // bytes of one request after decompression
+}
+
+// Storage says where data lives: in the embedded engine below Path or, with a DSN, on a ClickHouse server. The
+// write-ahead log is below Path in both cases.
+type Storage struct {
+	Path      string
+	DSN       string
+	Libchdb   string
+	MaxMemory int64 // bytes of the embedded engine
+	Threads   int   // of the embedded engine
+}
+
+// WAL bounds the write-ahead log, which is also the spool for when ClickHouse is away.
+type WAL struct {
+	MaxSize int64
+}
+
+// Retention says how long and how much of each signal is kept. A zero age or size does not limit.
+type Retention struct {
+	Traces, Rollups, Logs, Metrics                 time.Duration
+	TracesSize, RollupsSize, LogsSize, MetricsSize int64
+}
+
+// Log is about Loadline's own log, on standard error.
+type Log struct {
+	Level  string
+	Format string
+}
+
+// Default returns the configuration of a process that nobody configured.
+func Default() Config {
+	return Config{
+		HTTP:    HTTP{Addr: "127.0.0.1:8080"},
+		OTLP:    OTLP{GRPCAddr: "127.0.0.1:4317", HTTPAddr: "127.0.0.1:4318", MaxBody: 64 << 20},
+		Storage: Storage{Path: "./loadline-data"},
+		WAL:     WAL{MaxSize: 4 << 30},
+		Retention: Retention{
+			Traces:  15 * day,
+			Rollups: 400 * day,
+			Logs:    7 * day,
+			Metrics: 30 * day,
+		},
+		Log: Log{Level: "info", Format: "auto"},
+	}
+}
+
+// setting is one key: what it is called, what it is for, and the field it fills.
+type setting struct {
+	key    string
+	usage  string
+	value  value
+	secret bool // config print masks it
+}
+
+// settings lists every key once. The file, the environment, the flags, `config print` and the documentation of the
+// flags all come from this list.
+func (c *Config) settings() []setting {
+	return []setting{
+		{key: "http.addr", usage: "listen here for pages and APIs", value: addrValue{&c.HTTP.Addr}},
+		{key: "http.external_url", usage: "how browsers reach Loadline behind a proxy", value: urlValue{&c.HTTP.ExternalURL}},
+		{key: "otlp.grpc.addr", usage: "listen here for OTLP over gRPC", value: addrValue{&c.OTLP.GRPCAddr}},
+		{key: "otlp.http.addr", usage: "listen here for OTLP over HTTP", value: addrValue{&c.OTLP.HTTPAddr}},
+		{key: "otlp.max_body", usage: "largest OTLP request, after decompression", value: sizeValue{&c.OTLP.MaxBody}},
+		{key: "storage.path", usage: "data directory; one process at a time", value: stringValue{&c.Storage.Path}},
+		{key: "storage.dsn", usage: "use this ClickHouse server instead of the embedded engine", value: stringValue{&c.Storage.DSN}, secret: true},
+		{key: "storage.libchdb", usage: "the embedded engine's library; empty searches the usual places", value: stringValue{&c.Storage.Libchdb}},
+		{key: "storage.max_memory", usage: "memory of the embedded engine; 0 chooses by the machine", value: sizeValue{&c.Storage.MaxMemory}},
+		{key: "storage.threads", usage: "threads of the embedded engine; 0 means one per CPU", value: intValue{&c.Storage.Threads}},
+		{key: "wal.max_size", usage: "size of the write-ahead log while ClickHouse is slow or away; a full log refuses data", value: sizeValue{&c.WAL.MaxSize}},
+		{key: "retention.traces", usage: "keep spans this long; 0 keeps them", value: durationValue{&c.Retention.Traces}},
+		{key: "retention.rollups", usage: "keep request, error and latency counts this long; 0 keeps them", value: durationValue{&c.Retention.Rollups}},
+		{key: "retention.logs", usage: "keep logs this long; 0 keeps them", value: durationValue{&c.Retention.Logs}},
+		{key: "retention.metrics", usage: "keep metric samples this long; 0 keeps them", value: durationValue{&c.Retention.Metrics}},
+		{key: "retention.traces_size", usage: "drop the oldest spans above this size; 0 is no limit", value: sizeValue{&c.Retention.TracesSize}},
+		{key: "retention.rollups_size", usage: "drop the oldest counts above this size; 0 is no limit", value: sizeValue{&c.Retention.RollupsSize}},
+		{key: "retention.logs_size", usage: "drop the oldest logs above this size; 0 is no limit", value: sizeValue{&c.Retention.LogsSize}},
+		{key: "retention.metrics_size", usage: "drop the oldest metric samples above this size; 0 is no limit", value: sizeValue{&c.Retention.MetricsSize}},
+		{key: "log.level", usage: "least level that is logged", value: choiceValue{&c.Log.Level, []string{"debug", "info", "warn", "error"}}},
+		{key: "log.format", usage: "auto is text on a terminal and JSON elsewhere", value: choiceValue{&c.Log.Format, []string{"auto", "text", "json"}}},
+		{key: "debug.addr", usage: "serve pprof on this loopback address; empty is off", value: optionalAddrValue{addrValue{&c.DebugAddr}}},
+		{key: "insecure-no-auth", usage: "listen beyond loopback although nobody has to log in", value: boolValue{&c.InsecureNoAuth}},
+	}
+}
+
+// env returns the environment variable of a key.
+func env(key string) string {
+	return "LOADLINE_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key))
+}
+
+// isSection reports whether key is the beginning of other keys, as otlp and otlp.grpc are.
+func isSection(key string) bool {
+	var c Config
+	return slices.ContainsFunc(c.settings(), func(s setting) bool { return strings.HasPrefix(s.key, key+".") })
+}
+
+// checkKey returns an error for a key that is neither a setting nor a section, with the nearest one that is.
+func checkKey(key string) error {
+	var c Config
+	var known []string
+	for _, s := range c.settings() {
+		if s.key == key || strings.HasPrefix(s.key, key+".") {
+			return nil
+		}
+		known = append(known, s.key)
+		for i, r := range s.key {
+			if r == '.' {
+				known = append(known, s.key[:i])
+			}
+		}
+	}
+	if near := nearest(key, known); near != "" {
+		return fmt.Errorf("unknown key %q; did you mean %q?", key, near)
+	}
+	return fmt.Errorf("unknown key %q; `loadline config print --defaults` lists all", key)
+}
+
+// Validate checks what no single setting can: that nothing listens where strangers can reach it unless that was said
+// to be fine, and that listeners do not collide.
+func (c *Config) Validate() error {
+	listeners := []struct{ key, addr string }{
+		{"http.addr", c.HTTP.Addr},
+		{"otlp.grpc.addr", c.OTLP.GRPCAddr},
+		{"otlp.http.addr", c.OTLP.HTTPAddr},
+		{"debug.addr", c.DebugAddr},
+	}
+	taken := map[string]string{}
+	for _, l := range listeners {
+		if l.addr == "" {
+			continue
+		}
+		if !isLoopback(l.addr) {
+			if l.key == "debug.addr" {
+				return fmt.Errorf("%s: %q is not a loopback address; profiles show secrets in memory", l.key, l.addr)
+			}
+			if !c.InsecureNoAuth {
+				return &NoAuthError{Key: l.key, Addr: l.addr}
+			}
+		}
+		if other, twice := taken[l.addr]; twice && !strings.HasSuffix(l.addr, ":0") {
+			return fmt.Errorf("%s: %q is the address of %s already", l.key, l.addr, other)
+		}
+		taken[l.addr] = l.key
+	}
+	if c.Storage.Path == "" {
+		return fmt.Errorf("storage.path: empty; want a directory, such as ./loadline-data")
+	}
+	if c.OTLP.MaxBody < 1<<20 {
+		return fmt.Errorf("otlp.max_body: %s is too small for what SDKs send; want at least 1MiB", FormatSize(c.OTLP.MaxBody))
+	}
+	if c.WAL.MaxSize < 64<<20 {
+		return fmt.Errorf("wal.max_size: %s does not hold two segments; want at least 64MiB", FormatSize(c.WAL.MaxSize))
+	}
+	return nil
+}
+
+// NoAuthError refuses an address that other machines can reach, because Loadline has no log-in yet.
+type NoAuthError struct{ Key, Addr string }
+
+func (e *NoAuthError) Error() string {
+	return fmt.Sprintf("%s: %q can be reached from other machines, and Loadline asks nobody to log in", e.Key, e.Addr)
+}
+
+// Hint says what to do about it.
+func (e *NoAuthError) Hint() string {
+	return "listen on 127.0.0.1 behind a proxy that authenticates or, if everyone who reaches this address may read and write all telemetry, add --insecure-no-auth"
+}
+
+// isLoopback reports whether only this machine can connect to an address. A host name other than localhost is not
+// looked up: what it means may change after the check.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// Setting is one key with its value as text, for printing. Secrets are masked.
+type Setting struct {
+	Key, Value, Usage string
+}
+
+// Settings returns all settings in the order in which they are documented.
+func (c *Config) Settings() []Setting {
+	var all []Setting
+	for _, s := range c.settings() {
+		v := s.value.String()
+		if s.secret && v != "" {
+			v = "********"
+		}
+		all = append(all, Setting{Key: s.key, Value: v, Usage: s.usage})
+	}
+	return all
+}
