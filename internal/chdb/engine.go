@@ -16,6 +16,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"loadline/internal/chdb/libchdb"
+	"loadline/internal/chdb/statement"
 )
 
 // Config says which library to load, where the data is and what the engine may use.
@@ -32,18 +35,24 @@ type Config struct {
 // Engine is the running engine. Handler and RoundTripper are its two doors.
 type Engine struct {
 	cfg      Config
-	lib      *library
+	lib      *libchdb.Library
 	args     []string
 	readers  *pool
 	writers  *pool
 	version  string
 	timezone string
 	lock     *os.File        // held while the engine runs
-	refused  map[string]bool // functions that read-only clients may not use
+	rules    statement.Rules // of a read-only engine
 
-	control   *conn // runs KILL QUERY only
+	control   *libchdb.Conn // runs KILL QUERY only
 	controlMu sync.Mutex
 }
+
+// Find returns the path of the libchdb to load; see libchdb.Find.
+func Find(explicit string) (string, error) { return libchdb.Find(explicit) }
+
+// EnvLibrary names the environment variable that points at libchdb.
+const EnvLibrary = libchdb.EnvLibrary
 
 // writers is the number of inserts that run at once; more only make smaller parts.
 const writers = 2
@@ -63,7 +72,7 @@ func Open(cfg Config) (*Engine, error) {
 	if err := prepareDir(cfg.DataDir); err != nil {
 		return nil, err
 	}
-	lib, err := load(path)
+	lib, err := libchdb.Load(path)
 	if err != nil {
 		return nil, err
 	}
@@ -115,18 +124,21 @@ func (e *Engine) start() error {
 	if e.lock, err = lockDir(e.cfg.DataDir); err != nil {
 		return err
 	}
-	if e.control, err = e.lib.open(e.args...); err != nil {
+	if e.control, err = e.lib.Connect(e.args...); err != nil {
 		return fmt.Errorf("open data directory %q: %w; the engine's own message is on standard error", e.cfg.DataDir, err)
 	}
-	r := e.control.query("SELECT version(), timezone()", "TSV", nil)
-	defer r.free()
-	if err := r.err(); err != nil {
+	r := e.control.Query("SELECT version(), timezone()", "TSV", nil)
+	defer r.Free()
+	if err := r.Err(); err != nil {
 		return fmt.Errorf("first query: %w", err)
 	}
-	e.version, e.timezone, _ = strings.Cut(strings.TrimSpace(string(r.bytes())), "\t")
-	if e.refused, err = e.forbiddenFunctions(); err != nil {
-		return err
+	e.version, e.timezone, _ = strings.Cut(strings.TrimSpace(string(r.Bytes())), "\t")
+	f := e.control.Query("SELECT name FROM system.table_functions", "TSV", nil)
+	defer f.Free()
+	if err := f.Err(); err != nil {
+		return fmt.Errorf("list table functions: %w", err)
 	}
+	e.rules = statement.NewRules(strings.Fields(string(f.Bytes())))
 	e.readers = newPool(e, e.cfg.Connections)
 	e.writers = newPool(e, writers)
 	return nil
@@ -143,7 +155,7 @@ func (e *Engine) Close() error {
 	}
 	if e.control != nil {
 		e.controlMu.Lock()
-		e.control.close()
+		e.control.Close()
 		e.control = nil
 		e.controlMu.Unlock()
 	}
@@ -159,7 +171,7 @@ func (e *Engine) kill(tag string) {
 	e.controlMu.Lock()
 	defer e.controlMu.Unlock()
 	if e.control != nil {
-		_ = e.control.exec("KILL QUERY WHERE Settings['log_comment'] = " + quoteString(tag) + " ASYNC")
+		_ = e.control.Exec("KILL QUERY WHERE Settings['log_comment'] = " + quoteString(tag) + " ASYNC")
 	}
 }
 

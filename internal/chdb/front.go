@@ -15,6 +15,9 @@ import (
 	"strings"
 
 	"github.com/ClickHouse/ch-go/proto"
+
+	"loadline/internal/chdb/libchdb"
+	"loadline/internal/chdb/statement"
 )
 
 // maxQuery is the longest SQL text in bytes. Inline INSERT data in the body counts as well.
@@ -49,9 +52,9 @@ var notSettings = map[string]bool{
 type request struct {
 	*http.Request
 	query    url.Values
-	st       *statement
+	st       *statement.Statement
 	data     io.Reader // rows of an INSERT, nil without
-	params   []param
+	params   []libchdb.Param
 	settings map[string]string
 	database string
 	format   string
@@ -63,11 +66,11 @@ var namePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 func (e *Engine) read(r *http.Request) (*request, error) {
 	q := &request{Request: r, query: r.URL.Query(), settings: map[string]string{}, database: e.cfg.Database}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
-		return nil, newError("Code: 48. DB::Exception: external tables are not supported by the embedded engine (NOT_IMPLEMENTED)")
+		return nil, libchdb.NewError("Code: 48. DB::Exception: external tables are not supported by the embedded engine (NOT_IMPLEMENTED)")
 	}
 	body, err := requestBody(r, q.query)
 	if err != nil {
-		return nil, newError("Code: 354. DB::Exception: request body: " + err.Error() + " (ZLIB_INFLATE_FAILED)")
+		return nil, libchdb.NewError("Code: 354. DB::Exception: request body: " + err.Error() + " (ZLIB_INFLATE_FAILED)")
 	}
 	sql := q.query.Get("query")
 	if sql == "" {
@@ -76,17 +79,17 @@ func (e *Engine) read(r *http.Request) (*request, error) {
 		}
 		body = nil
 	}
-	if q.st, err = parseStatement(sql); err != nil {
+	if q.st, err = statement.Parse(sql); err != nil {
 		return nil, err
 	}
 	q.data = body
-	if q.st.insert && body == nil {
-		q.data = strings.NewReader(sql[q.st.data:])
+	if q.st.Insert && body == nil {
+		q.data = strings.NewReader(sql[q.st.Data:])
 	}
 	if db := q.query.Get("database"); db != "" {
 		q.database = db
 	}
-	if q.format = q.st.format; q.format == "" {
+	if q.format = q.st.Format; q.format == "" {
 		if q.format = q.query.Get("default_format"); q.format == "" {
 			q.format = "TabSeparated"
 		}
@@ -96,15 +99,15 @@ func (e *Engine) read(r *http.Request) (*request, error) {
 
 func (q *request) readSettings() error {
 	for name, values := range q.query {
-		if param_, ok := strings.CutPrefix(name, "param_"); ok {
-			q.params = append(q.params, param{param_, values[0]})
+		if param, ok := strings.CutPrefix(name, "param_"); ok {
+			q.params = append(q.params, libchdb.Param{Name: param, Value: values[0]})
 			continue
 		}
 		if notSettings[name] {
 			continue
 		}
 		if !namePattern.MatchString(name) {
-			return newError(fmt.Sprintf("Code: 115. DB::Exception: Unknown setting %q (UNKNOWN_SETTING)", name))
+			return libchdb.NewError(fmt.Sprintf("Code: 115. DB::Exception: Unknown setting %q (UNKNOWN_SETTING)", name))
 		}
 		q.settings[name] = values[0]
 	}
@@ -119,9 +122,9 @@ func readQuery(body io.Reader, length int64) (string, error) {
 	n, err := io.Copy(&b, io.LimitReader(body, maxQuery+1))
 	switch {
 	case err != nil:
-		return "", newError("Code: 33. DB::Exception: read query: " + err.Error() + " (CANNOT_READ_ALL_DATA)")
+		return "", libchdb.NewError("Code: 33. DB::Exception: read query: " + err.Error() + " (CANNOT_READ_ALL_DATA)")
 	case n > maxQuery:
-		return "", newError(fmt.Sprintf("Code: 62. DB::Exception: query is longer than %d bytes; send rows by ?query=INSERT and the body (SYNTAX_ERROR)", maxQuery))
+		return "", libchdb.NewError(fmt.Sprintf("Code: 62. DB::Exception: query is longer than %d bytes; send rows by ?query=INSERT and the body (SYNTAX_ERROR)", maxQuery))
 	}
 	return b.String(), nil
 }
@@ -131,15 +134,15 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if q.st.text == helloQuery && q.query.Get("client_protocol_version") != "" {
+	if q.st.Text == helloQuery && q.query.Get("client_protocol_version") != "" {
 		return respond(w, q, e.hello())
 	}
 	if e.cfg.ReadOnly {
-		if err := e.checkReadOnly(q.st); err != nil {
+		if err := e.rules.Check(q.st); err != nil {
 			return err
 		}
 		if q.database == "default" {
-			return refusal("the database \"default\"")
+			return statement.Refusal("the database \"default\"")
 		}
 	}
 	id := q.query.Get("query_id")
@@ -149,7 +152,7 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("X-ClickHouse-Query-Id", id)
 	w.Header().Set("X-ClickHouse-Timezone", e.timezone)
 	w.Header().Set("X-ClickHouse-Format", q.format)
-	if q.st.insert {
+	if q.st.Insert {
 		return e.insert(w, q)
 	}
 	lease, err := e.readers.acquire(r.Context(), q.database, q.settings)
@@ -158,7 +161,7 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer e.readers.release(lease)
 	defer e.watch(r.Context(), lease.tag)()
-	if q.st.streams() {
+	if q.st.Streams() {
 		return e.stream(w, q, lease)
 	}
 	return all(w, q, lease)
@@ -169,7 +172,7 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) error {
 func (e *Engine) insert(w http.ResponseWriter, q *request) error {
 	rows, err := anonymousFile(q.data)
 	if err != nil {
-		return newError("Code: 33. DB::Exception: read rows: " + err.Error() + " (CANNOT_READ_ALL_DATA)")
+		return libchdb.NewError("Code: 33. DB::Exception: read rows: " + err.Error() + " (CANNOT_READ_ALL_DATA)")
 	}
 	defer rows.close()
 	if rows.length == 0 {
@@ -181,21 +184,21 @@ func (e *Engine) insert(w http.ResponseWriter, q *request) error {
 	}
 	defer e.writers.release(lease)
 	defer e.watch(q.Context(), lease.tag)()
-	r := lease.conn.query(q.insertFrom(rows.path), "Null", q.params)
-	defer r.free()
-	if err := r.err(); err != nil {
+	r := lease.conn.Query(q.insertFrom(rows.path), "Null", q.params)
+	defer r.Free()
+	if err := r.Err(); err != nil {
 		return err
 	}
-	w.Header().Set("X-ClickHouse-Summary", fmt.Sprintf(`{"written_rows":"%d"}`, r.lib.rowsWritten(r.ptr)))
+	w.Header().Set("X-ClickHouse-Summary", fmt.Sprintf(`{"written_rows":"%d"}`, r.RowsWritten()))
 	return respond(w, q, nil)
 }
 
 // insertFrom is the INSERT with its rows in a file. Settings of the request go into the statement, where they cost
 // nothing, unlike a SET; those that the statement has itself come last and win.
 func (q *request) insertFrom(path string) string {
-	head, own := q.st.text, ""
-	if q.st.settings >= 0 {
-		head, own = head[:q.st.settings], strings.TrimSpace(head[q.st.settings+len("SETTINGS"):])
+	head, own := q.st.Text, ""
+	if q.st.Settings >= 0 {
+		head, own = head[:q.st.Settings], strings.TrimSpace(head[q.st.Settings+len("SETTINGS"):])
 	}
 	settings := make([]string, 0, len(q.settings)+1)
 	for name, value := range q.settings {
@@ -209,51 +212,51 @@ func (q *request) insertFrom(path string) string {
 	if len(settings) > 0 {
 		clause = " SETTINGS " + strings.Join(settings, ", ")
 	}
-	return head + " FROM INFILE " + quoteString(path) + " COMPRESSION 'none'" + clause + " FORMAT " + q.st.format
+	return head + " FROM INFILE " + quoteString(path) + " COMPRESSION 'none'" + clause + " FORMAT " + q.st.Format
 }
 
 // all answers with the whole result at once.
 func all(w http.ResponseWriter, q *request, l *lease) error {
-	r := l.conn.query(q.st.text, q.format, q.params)
-	defer r.free()
-	if err := r.err(); err != nil {
+	r := l.conn.Query(q.st.Text, q.format, q.params)
+	defer r.Free()
+	if err := r.Err(); err != nil {
 		return err
 	}
-	return respond(w, q, r.bytes())
+	return respond(w, q, r.Bytes())
 }
 
 // stream answers block by block. One block is read ahead, so that an error in the first two still becomes a plain HTTP
 // error and a result of one block goes out with its length.
 func (e *Engine) stream(w http.ResponseWriter, q *request, l *lease) error {
-	s, err := l.conn.stream(q.st.text, q.format, q.params)
+	s, err := l.conn.Stream(q.st.Text, q.format, q.params)
 	if err != nil {
 		if strings.Contains(err.Error(), "Streaming query is not supported") {
 			return all(w, q, l)
 		}
 		return err
 	}
-	defer s.close()
-	chunk, ok, err := s.next()
+	defer s.Close()
+	chunk, ok, err := s.Next()
 	if err != nil {
 		return err
 	}
 	if !ok {
 		return respond(w, q, nil)
 	}
-	defer func() { chunk.free() }()
-	ahead, more, err := s.next()
+	defer func() { chunk.Free() }()
+	ahead, more, err := s.Next()
 	if err != nil {
 		return err
 	}
 	if !more {
-		return respond(w, q, chunk.bytes())
+		return respond(w, q, chunk.Bytes())
 	}
 	if q.query.Get("wait_end_of_query") == "1" {
-		whole := slices.Clone(chunk.bytes())
+		whole := slices.Clone(chunk.Bytes())
 		for more {
-			whole = append(whole, ahead.bytes()...)
-			ahead.free()
-			if ahead, more, err = s.next(); err != nil {
+			whole = append(whole, ahead.Bytes()...)
+			ahead.Free()
+			if ahead, more, err = s.Next(); err != nil {
 				return err
 			}
 		}
@@ -263,20 +266,20 @@ func (e *Engine) stream(w http.ResponseWriter, q *request, l *lease) error {
 	w.Header().Set("X-ClickHouse-Exception-Tag", tag)
 	out := encode(w, q)
 	for {
-		if _, err := out.Write(chunk.bytes()); err != nil {
+		if _, err := out.Write(chunk.Bytes()); err != nil {
 			if more {
-				ahead.free()
-				s.cancel()
+				ahead.Free()
+				s.Cancel()
 			}
 			return nil // the client is gone
 		}
 		if !more {
 			return out.Close()
 		}
-		chunk.free()
-		chunk, ahead = ahead, result{}
-		if ahead, more, err = s.next(); err != nil {
-			_, _ = out.Write(chunk.bytes())
+		chunk.Free()
+		chunk, ahead = ahead, libchdb.Result{}
+		if ahead, more, err = s.Next(); err != nil {
+			_, _ = out.Write(chunk.Bytes())
 			_ = out.fail(exceptionFrame(tag, err.Error()))
 			return nil
 		}
@@ -296,12 +299,12 @@ func exceptionFrame(tag, message string) []byte {
 
 // fail answers with an error as ClickHouse does.
 func (e *Engine) fail(w http.ResponseWriter, err error) {
-	var ce *Error
+	var ce *libchdb.Error
 	if !errors.As(err, &ce) {
-		ce = newError(err.Error())
+		ce = libchdb.NewError(err.Error())
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		ce = newError("Code: 394. DB::Exception: Query was cancelled (QUERY_WAS_CANCELLED)")
+		ce = libchdb.NewError("Code: 394. DB::Exception: Query was cancelled (QUERY_WAS_CANCELLED)")
 	}
 	message := ce.Message
 	if !strings.HasPrefix(message, "Code: ") {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"loadline/internal/chdb/libchdb"
 )
 
 // pool lends connections of the engine. They are opened when first needed and kept.
@@ -18,7 +20,7 @@ type pool struct {
 
 // lease is a connection with the session state that it has been given.
 type lease struct {
-	conn     *conn
+	conn     *libchdb.Conn
 	tag      string // fixed log_comment of the connection: the handle by which its running query can be killed
 	database string
 	settings map[string]string
@@ -57,7 +59,7 @@ func (p *pool) release(l *lease) { p.idle <- l }
 func (p *pool) close() {
 	for range cap(p.idle) {
 		if l := <-p.idle; l.conn != nil {
-			l.conn.close()
+			l.conn.Close()
 		}
 	}
 	close(p.idle)
@@ -69,7 +71,7 @@ var tags atomic.Int64
 // as a trivial query (0.6 ms), so nothing is sent when nothing differs.
 func (e *Engine) prepare(l *lease, database string, settings map[string]string) error {
 	if l.conn != nil && e.cfg.ReadOnly && !maps.Equal(l.settings, settings) {
-		l.conn.close() // a read-only session cannot be changed, and a new one costs 0.3 ms
+		l.conn.Close() // a read-only session cannot be changed, and a new one costs 0.3 ms
 		l.conn = nil
 	}
 	if l.conn == nil {
@@ -78,7 +80,7 @@ func (e *Engine) prepare(l *lease, database string, settings map[string]string) 
 		}
 	}
 	if l.database != database {
-		if err := l.conn.exec("USE " + quoteName(database)); err != nil {
+		if err := l.conn.Exec("USE " + quoteName(database)); err != nil {
 			return err
 		}
 		l.database = database
@@ -88,19 +90,19 @@ func (e *Engine) prepare(l *lease, database string, settings map[string]string) 
 
 // connect opens the connection of a lease. A read-only session gets its settings before it is sealed.
 func (e *Engine) connect(l *lease, settings map[string]string) error {
-	c, err := e.lib.open(e.args...)
+	c, err := e.lib.Connect(e.args...)
 	if err != nil {
 		return fmt.Errorf("Code: 210. DB::Exception: connection to the engine: %w (NETWORK_ERROR)", err)
 	}
 	*l = lease{conn: c, tag: fmt.Sprintf("connection %d", tags.Add(1)), database: "default", settings: map[string]string{}}
-	err = c.exec("SET " + strings.Join(append(e.sessionSettings(), "log_comment = "+quoteString(l.tag)), ", "))
+	err = c.Exec("SET " + strings.Join(append(e.sessionSettings(), "log_comment = "+quoteString(l.tag)), ", "))
 	if err == nil && e.cfg.ReadOnly {
 		if err = e.set(l, settings); err == nil {
-			err = c.exec("SET readonly = 1")
+			err = c.Exec("SET readonly = 1")
 		}
 	}
 	if err != nil {
-		c.close()
+		c.Close()
 		l.conn = nil
 	}
 	return err
@@ -123,8 +125,8 @@ func (e *Engine) set(l *lease, want map[string]string) error {
 		}
 	}
 	slices.Sort(changes)
-	if err := l.conn.exec("SET " + strings.Join(changes, ", ")); err != nil {
-		l.conn.close() // how much of it was applied is unknown
+	if err := l.conn.Exec("SET " + strings.Join(changes, ", ")); err != nil {
+		l.conn.Close() // how much of it was applied is unknown
 		l.conn = nil
 		return err
 	}

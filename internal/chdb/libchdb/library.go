@@ -1,4 +1,6 @@
-package chdb
+// Package libchdb binds libchdb, ClickHouse as a shared library, without cgo. It is only the library: package chdb makes an
+// engine of it.
+package libchdb
 
 import (
 	"errors"
@@ -19,7 +21,7 @@ var ErrNoLibrary = errors.New("libchdb not found")
 // EnvLibrary names the environment variable that points at libchdb.
 const EnvLibrary = "LOADLINE_LIBCHDB"
 
-// Package is the npm package, with the exact version this program is tested with, that carries libchdb for platform
+// npmPackage is the npm package, with the exact version this program is tested with, that carries libchdb for this platform
 // (linux-x64-gnu, linux-arm64-gnu, darwin-arm64 or darwin-x64).
 func npmPackage() string {
 	arch := map[string]string{"amd64": "x64"}[runtime.GOARCH]
@@ -75,8 +77,8 @@ func searchDirs() []string {
 	return append(dirs, filepath.Join(".cache", "libchdb"), "/usr/lib/loadline", "/usr/local/lib")
 }
 
-// library holds the C functions of libchdb. Those that only newer versions have are nil when missing.
-type library struct {
+// Library holds the C functions of libchdb. Those that only newer versions have are nil when missing.
+type Library struct {
 	connect          func(argc int32, argv unsafe.Pointer) unsafe.Pointer
 	closeConn        func(conn unsafe.Pointer)
 	query            func(conn, query unsafe.Pointer, n uintptr, format unsafe.Pointer, fn uintptr) unsafe.Pointer
@@ -104,12 +106,12 @@ type paramQuery func(conn, query unsafe.Pointer, n uintptr, format unsafe.Pointe
 var loaded struct {
 	sync.Mutex
 	path string
-	lib  *library
+	lib  *Library
 }
 
-// load maps libchdb and binds its functions. The signal actions of the Go runtime are kept as they were before, because
+// Load maps libchdb and binds its functions. The signal actions of the Go runtime are kept as they were before, because
 // the library installs its own crash handlers, which turn a recoverable nil dereference in Go into a hang or an exit.
-func load(path string) (*library, error) {
+func Load(path string) (*Library, error) {
 	loaded.Lock()
 	defer loaded.Unlock()
 	if loaded.lib != nil {
@@ -123,7 +125,7 @@ func load(path string) (*library, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load %q: %w; is it the library for %s/%s, from the npm package %s?", path, err, runtime.GOOS, runtime.GOARCH, npmPackage())
 	}
-	lib := &library{restoreAfterLoad: before}
+	lib := &Library{restoreAfterLoad: before}
 	for name, fn := range map[string]any{
 		"chdb_connect":                      &lib.connect,
 		"chdb_close_conn":                   &lib.closeConn,
@@ -157,6 +159,19 @@ func load(path string) (*library, error) {
 		lib.setSignals(0)
 	}
 	lib.restoreAfterLoad.restore()
+	useUTC()
 	loaded.path, loaded.lib = path, lib
 	return lib, nil
+}
+
+// useUTC sets TZ for the C library of this process before the engine reads it: a DateTime without a zone means UTC then,
+// on every machine. Go's own time package has read TZ already.
+func useUTC() {
+	symbol, err := purego.Dlsym(purego.RTLD_DEFAULT, "setenv")
+	if err != nil {
+		return // the session's own session_timezone remains
+	}
+	var setenv func(name, value string, overwrite int32) int32
+	purego.RegisterFunc(&setenv, symbol)
+	setenv("TZ", "UTC", 1)
 }

@@ -1,21 +1,25 @@
-package chdb
+// Package statement reads SQL as far as a front before libchdb must: where a statement ends, where the rows of an INSERT
+// begin, and whether a statement may run on a read-only engine.
+package statement
 
 import (
 	"fmt"
 	"strings"
+
+	"loadline/internal/chdb/libchdb"
 )
 
-// statement is one SQL statement, split as far as the front needs it: libchdb itself executes whatever follows a `;`, and
+// Statement is one SQL statement, split as far as the front needs it: libchdb itself executes whatever follows a `;`, and
 // takes the end of inline INSERT data to be the first blank line, so both are decided here and never left to it.
-type statement struct {
-	text   string // without a trailing `;`; for an INSERT with data, without ` FORMAT x` and what follows
-	verb   string // first word in upper case
+type Statement struct {
+	Text   string // without a trailing `;`; for an INSERT with data, without ` FORMAT x` and what follows
+	Verb   string // first word in upper case
 	tokens []token
 
-	insert   bool   // INSERT whose rows are data, not a SELECT
-	format   string // the FORMAT of an INSERT with data; the output FORMAT of anything else; "" when not said
-	data     int    // where inline data starts in the source, -1 without
-	settings int    // where the top-level SETTINGS clause of an INSERT starts in text, -1 without
+	Insert   bool   // INSERT whose rows are data, not a SELECT
+	Format   string // the FORMAT of an INSERT with data; the output FORMAT of anything else; "" when not said
+	Data     int    // where inline data starts in the source, -1 without
+	Settings int    // where the top-level SETTINGS clause of an INSERT starts in Text, -1 without
 }
 
 type tokenKind uint8
@@ -36,13 +40,13 @@ type token struct {
 
 // syntaxError is what the front refuses before the engine sees it, in ClickHouse's own words.
 func syntaxError(format string, args ...any) error {
-	return newError("Code: 62. DB::Exception: Syntax error: " + fmt.Sprintf(format, args...) + " (SYNTAX_ERROR)")
+	return libchdb.NewError("Code: 62. DB::Exception: Syntax error: " + fmt.Sprintf(format, args...) + " (SYNTAX_ERROR)")
 }
 
-// parseStatement splits sql, which must be a single statement. It follows ClickHouse's own lexer (strings, quoted names,
+// Parse splits sql, which must be a single statement. It follows ClickHouse's own lexer (strings, quoted names,
 // comments, heredocs); what the two could read differently is refused.
-func parseStatement(sql string) (*statement, error) {
-	st := &statement{text: sql, data: -1, settings: -1}
+func Parse(sql string) (*Statement, error) {
+	st := &Statement{Text: sql, Data: -1, Settings: -1}
 	lx := lexer{src: sql}
 	for {
 		t, ok, err := lx.next()
@@ -56,21 +60,21 @@ func parseStatement(sql string) (*statement, error) {
 			if _, more, err := lx.next(); more || err != nil {
 				return nil, syntaxError("multi-statements are not allowed: send one statement, nothing may follow the `;` at position %d", t.start+1)
 			}
-			st.text = sql[:t.start]
+			st.Text = sql[:t.start]
 			break
 		}
 		st.tokens = append(st.tokens, t)
-		if len(st.tokens) == 1 || st.verb == "" {
-			st.verb = firstWord(&lx, t)
+		if len(st.tokens) == 1 || st.Verb == "" {
+			st.Verb = firstWord(&lx, t)
 		}
-		if st.verb == "INSERT" && st.dataBegins(&lx) {
+		if st.Verb == "INSERT" && st.dataBegins(&lx) {
 			break
 		}
 	}
 	if len(st.tokens) == 0 {
 		return nil, syntaxError("empty query")
 	}
-	if !st.insert {
+	if !st.Insert {
 		st.outputFormat()
 	}
 	return st, nil
@@ -88,7 +92,7 @@ func firstWord(lx *lexer, t token) string {
 }
 
 // dataBegins reports whether the newest token ends the head of an INSERT with data, and if so cuts the head there.
-func (st *statement) dataBegins(lx *lexer) bool {
+func (st *Statement) dataBegins(lx *lexer) bool {
 	n := len(st.tokens)
 	last := st.tokens[n-1]
 	if last.depth != 0 || last.kind != word || n < 4 {
@@ -98,15 +102,15 @@ func (st *statement) dataBegins(lx *lexer) bool {
 	case st.has("SELECT") || st.has("WITH") || st.has("INFILE"):
 		return false
 	case lx.isWord(last, "SETTINGS"):
-		st.settings = last.start
+		st.Settings = last.start
 		return false
 	case lx.isWord(last, "VALUES"):
-		st.insert, st.format = true, "Values"
-		st.text, st.data = lx.src[:last.start], last.end
+		st.Insert, st.Format = true, "Values"
+		st.Text, st.Data = lx.src[:last.start], last.end
 		return true
 	case before.depth == 0 && lx.isWord(before, "FORMAT"):
-		st.insert, st.format = true, lx.src[last.start:last.end]
-		st.text, st.data = lx.src[:before.start], dataStart(lx.src, last.end)
+		st.Insert, st.Format = true, lx.src[last.start:last.end]
+		st.Text, st.Data = lx.src[:before.start], dataStart(lx.src, last.end)
 		return true
 	}
 	return false
@@ -127,9 +131,9 @@ func dataStart(src string, i int) int {
 }
 
 // has reports whether the bare word w (upper case) stands anywhere in the statement so far.
-func (st *statement) has(w string) bool {
+func (st *Statement) has(w string) bool {
 	for _, t := range st.tokens {
-		if t.kind == word && strings.EqualFold(st.text[t.start:t.end], w) {
+		if t.kind == word && strings.EqualFold(st.Text[t.start:t.end], w) {
 			return true
 		}
 	}
@@ -137,20 +141,20 @@ func (st *statement) has(w string) bool {
 }
 
 // outputFormat finds the FORMAT clause of a query: the last one outside brackets.
-func (st *statement) outputFormat() {
+func (st *Statement) outputFormat() {
 	for i := len(st.tokens) - 1; i > 0; i-- {
 		name, keyword := st.tokens[i], st.tokens[i-1]
 		if name.depth == 0 && name.kind == word && keyword.depth == 0 && keyword.kind == word &&
-			strings.EqualFold(st.text[keyword.start:keyword.end], "FORMAT") {
-			st.format = st.text[name.start:name.end]
+			strings.EqualFold(st.Text[keyword.start:keyword.end], "FORMAT") {
+			st.Format = st.Text[name.start:name.end]
 			return
 		}
 	}
 }
 
-// streams reports whether the engine can be asked for the result block by block.
-func (st *statement) streams() bool {
-	return st.verb == "SELECT" || st.verb == "WITH"
+// Streams reports whether the engine can be asked for the result block by block.
+func (st *Statement) Streams() bool {
+	return st.Verb == "SELECT" || st.Verb == "WITH"
 }
 
 // lexer cuts SQL into tokens as ClickHouse's Lexer.cpp does.

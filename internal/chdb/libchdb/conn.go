@@ -1,4 +1,4 @@
-package chdb
+package libchdb
 
 import (
 	"errors"
@@ -21,7 +21,8 @@ var codePattern = regexp.MustCompile(`^Code: (\d+)\.`)
 // codeUnknownException is ClickHouse's code for a message without one.
 const codeUnknownException = 1002
 
-func newError(message string) *Error {
+// NewError makes an Error of a message in ClickHouse's form.
+func NewError(message string) *Error {
 	e := &Error{Code: codeUnknownException, Message: message}
 	if m := codePattern.FindStringSubmatch(message); m != nil {
 		e.Code, _ = strconv.Atoi(m[1])
@@ -29,14 +30,14 @@ func newError(message string) *Error {
 	return e
 }
 
-// conn is one connection to the engine. It runs one query at a time; different connections run in parallel.
-type conn struct {
-	lib    *library
+// Conn is one connection to the engine. It runs one query at a time; different connections run in parallel.
+type Conn struct {
+	lib    *Library
 	handle unsafe.Pointer // chdb_connection*: a pointer to the pointer that every other call takes
 }
 
-// connect opens a connection. The first one of the process starts the engine, and only its arguments count.
-func (l *library) open(args ...string) (*conn, error) {
+// Connect opens a connection. The first one of the process starts the engine, and only its arguments count.
+func (l *Library) Connect(args ...string) (*Conn, error) {
 	all := append([]string{"loadline"}, args...)
 	argv := make([]unsafe.Pointer, len(all)+1)
 	var pinned runtime.Pinner
@@ -52,43 +53,45 @@ func (l *library) open(args ...string) (*conn, error) {
 	if handle == nil {
 		return nil, errors.New("engine did not start")
 	}
-	return &conn{lib: l, handle: handle}, nil
+	return &Conn{lib: l, handle: handle}, nil
 }
 
-func (c *conn) close() {
+// Close closes the connection; the last one stops the engine.
+func (c *Conn) Close() {
 	if c.handle != nil {
 		c.lib.closeConn(c.handle)
 		c.handle = nil
 	}
 }
 
-func (c *conn) ptr() unsafe.Pointer { return *(*unsafe.Pointer)(c.handle) }
+func (c *Conn) ptr() unsafe.Pointer { return *(*unsafe.Pointer)(c.handle) }
 
-// param is a query parameter in the text form of ClickHouse's HTTP interface.
-type param struct{ name, value string }
+// Param is a query parameter in the text form of ClickHouse's HTTP interface.
+type Param struct{ Name, Value string }
 
-// result is a result or a chunk of a stream. Its bytes live until free.
-type result struct {
-	lib *library
+// Result is a result or a chunk of a stream. Its bytes live until Free.
+type Result struct {
+	lib *Library
 	ptr unsafe.Pointer
 }
 
-func (r result) err() error {
+// Err is the error of the query, an *Error, or nil.
+func (r Result) Err() error {
 	if r.ptr == nil {
-		return newError("Code: 1001. DB::Exception: the engine returned no result (STD_EXCEPTION)")
+		return NewError("Code: 1001. DB::Exception: the engine returned no result (STD_EXCEPTION)")
 	}
 	p := r.lib.resultError(r.ptr)
 	if p == nil {
 		return nil
 	}
 	if s := goString(p); s != "" {
-		return newError(s)
+		return NewError(s)
 	}
 	return nil
 }
 
-// bytes is the result without a copy, valid until free.
-func (r result) bytes() []byte {
+// Bytes is the result without a copy, valid until Free.
+func (r Result) Bytes() []byte {
 	p := r.lib.buffer(r.ptr)
 	if p == nil {
 		return nil
@@ -96,7 +99,8 @@ func (r result) bytes() []byte {
 	return unsafe.Slice((*byte)(p), r.lib.length(r.ptr))
 }
 
-func (r result) free() {
+// Free gives the result's memory back.
+func (r Result) Free() {
 	if r.ptr != nil {
 		r.lib.destroy(r.ptr)
 	}
@@ -119,33 +123,36 @@ func stringPtr(s string) unsafe.Pointer {
 	return unsafe.Pointer(unsafe.StringData(s))
 }
 
-// query runs sql to its end and returns all of its output.
-func (c *conn) query(sql, format string, params []param) result {
+// RowsWritten is the number of rows that an INSERT has stored.
+func (r Result) RowsWritten() uint64 { return r.lib.rowsWritten(r.ptr) }
+
+// Query runs sql to its end and returns all of its output.
+func (c *Conn) Query(sql, format string, params []Param) Result {
 	if len(params) > 0 {
 		return c.withParams(c.lib.queryParams, sql, format, params)
 	}
 	p := c.lib.query(c.ptr(), stringPtr(sql), uintptr(len(sql)), stringPtr(format), uintptr(len(format)))
 	runtime.KeepAlive(sql)
 	runtime.KeepAlive(format)
-	return result{c.lib, p}
+	return Result{c.lib, p}
 }
 
-// exec runs sql and drops its output.
-func (c *conn) exec(sql string) error {
-	r := c.query(sql, "Null", nil)
-	defer r.free()
-	return r.err()
+// Exec runs sql and drops its output.
+func (c *Conn) Exec(sql string) error {
+	r := c.Query(sql, "Null", nil)
+	defer r.Free()
+	return r.Err()
 }
 
-func (c *conn) withParams(fn paramQuery, sql, format string, params []param) result {
+func (c *Conn) withParams(fn paramQuery, sql, format string, params []Param) Result {
 	n := len(params)
 	names, values := make([]unsafe.Pointer, n), make([]unsafe.Pointer, n)
 	nameLens, valueLens := make([]uintptr, n), make([]uintptr, n)
 	var pinned runtime.Pinner
 	defer pinned.Unpin()
 	for i, p := range params {
-		names[i], values[i] = stringPtr(p.name), stringPtr(p.value)
-		nameLens[i], valueLens[i] = uintptr(len(p.name)), uintptr(len(p.value))
+		names[i], values[i] = stringPtr(p.Name), stringPtr(p.Value)
+		nameLens[i], valueLens[i] = uintptr(len(p.Name)), uintptr(len(p.Value))
 		pinned.Pin(names[i])
 		pinned.Pin(values[i])
 	}
@@ -158,46 +165,48 @@ func (c *conn) withParams(fn paramQuery, sql, format string, params []param) res
 	runtime.KeepAlive(values)
 	runtime.KeepAlive(nameLens)
 	runtime.KeepAlive(valueLens)
-	return result{c.lib, ptr}
+	return Result{c.lib, ptr}
 }
 
-// stream is a SELECT whose blocks are fetched one by one.
-type stream struct {
-	conn   *conn
-	result result
+// Stream is a SELECT whose blocks are fetched one by one.
+type Stream struct {
+	conn   *Conn
+	result Result
 }
 
-func (c *conn) stream(sql, format string, params []param) (*stream, error) {
-	var r result
+// Stream starts a SELECT.
+func (c *Conn) Stream(sql, format string, params []Param) (*Stream, error) {
+	var r Result
 	if len(params) > 0 {
 		r = c.withParams(c.lib.streamParams, sql, format, params)
 	} else {
-		r = result{c.lib, c.lib.stream(c.ptr(), stringPtr(sql), uintptr(len(sql)), stringPtr(format), uintptr(len(format)))}
+		r = Result{c.lib, c.lib.stream(c.ptr(), stringPtr(sql), uintptr(len(sql)), stringPtr(format), uintptr(len(format)))}
 		runtime.KeepAlive(sql)
 		runtime.KeepAlive(format)
 	}
-	if err := r.err(); err != nil {
-		r.free()
+	if err := r.Err(); err != nil {
+		r.Free()
 		return nil, err
 	}
-	return &stream{c, r}, nil
+	return &Stream{c, r}, nil
 }
 
-// next returns the next chunk, and false at the end.
-func (s *stream) next() (result, bool, error) {
-	r := result{s.conn.lib, s.conn.lib.fetch(s.conn.ptr(), s.result.ptr)}
-	if err := r.err(); err != nil {
-		r.free()
-		return result{}, false, err
+// Next returns the next chunk, and false at the end.
+func (s *Stream) Next() (Result, bool, error) {
+	r := Result{s.conn.lib, s.conn.lib.fetch(s.conn.ptr(), s.result.ptr)}
+	if err := r.Err(); err != nil {
+		r.Free()
+		return Result{}, false, err
 	}
 	if r.lib.length(r.ptr) == 0 {
-		r.free()
-		return result{}, false, nil
+		r.Free()
+		return Result{}, false, nil
 	}
 	return r, true, nil
 }
 
-// cancel stops the query early.
-func (s *stream) cancel() { s.conn.lib.cancel(s.conn.ptr(), s.result.ptr) }
+// Cancel stops the query early.
+func (s *Stream) Cancel() { s.conn.lib.cancel(s.conn.ptr(), s.result.ptr) }
 
-func (s *stream) close() { s.result.free() }
+// Close gives the stream's memory back.
+func (s *Stream) Close() { s.result.Free() }

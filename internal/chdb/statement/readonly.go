@@ -1,7 +1,9 @@
-package chdb
+package statement
 
 import (
 	"strings"
+
+	"loadline/internal/chdb/libchdb"
 )
 
 // readVerbs are the statements of a read-only engine.
@@ -18,41 +20,40 @@ var harmless = map[string]bool{
 // reaching are functions, not table functions, that read files or name tables in a string.
 var reaching = []string{"file", "catboostEvaluate", "hasColumnInTable", "joinGet", "joinGetOrNull"}
 
-// forbiddenFunctions lists, in lower case, what a read-only client may not call: every table function of this engine that
-// is not known to be harmless, so that those of a newer engine are refused too.
-func (e *Engine) forbiddenFunctions() (map[string]bool, error) {
-	r := e.control.query("SELECT name FROM system.table_functions", "TSV", nil)
-	defer r.free()
-	if err := r.err(); err != nil {
-		return nil, err
-	}
+// Rules are what a read-only engine refuses.
+type Rules struct{ functions map[string]bool }
+
+// NewRules makes the rules for an engine with these table functions: each that is not known to be harmless is refused, so
+// that those of a newer engine are refused too.
+func NewRules(tableFunctions []string) Rules {
 	refused := map[string]bool{}
-	for _, name := range append(strings.Fields(string(r.bytes())), reaching...) {
+	for _, name := range append(tableFunctions, reaching...) {
 		if !harmless[name] {
 			refused[strings.ToLower(name)] = true
 		}
 	}
-	return refused, nil
+	return Rules{refused}
 }
 
-func refusal(what string) error {
-	return newError("Code: 164. DB::Exception: " + what + " is not allowed: this engine is read-only (READONLY)")
+// Refusal is the error for what a read-only engine does not do.
+func Refusal(what string) error {
+	return libchdb.NewError("Code: 164. DB::Exception: " + what + " is not allowed: this engine is read-only (READONLY)")
 }
 
-// checkReadOnly refuses whatever could change data, read files, open connections or write files. The session is sealed
+// Check refuses whatever could change data, read files, open connections or write files. The session is sealed
 // with readonly=1 as well; this check covers what that setting lets through: INTO OUTFILE, the scalar file(), and the
 // database "default", in which every file of the machine is a table.
-func (e *Engine) checkReadOnly(st *statement) error {
-	if !readVerbs[st.verb] {
-		return refusal("the statement " + st.verb)
+func (r Rules) Check(st *Statement) error {
+	if !readVerbs[st.Verb] {
+		return Refusal("the statement " + st.Verb)
 	}
 	for i, t := range st.tokens {
-		text := st.text[t.start:t.end]
+		text := st.Text[t.start:t.end]
 		switch t.kind {
 		case word:
 		case quotedName:
 			if strings.Contains(text, `\`) {
-				return refusal("a backslash in a quoted name")
+				return Refusal("a backslash in a quoted name")
 			}
 			text = text[1 : len(text)-1]
 		default:
@@ -61,13 +62,13 @@ func (e *Engine) checkReadOnly(st *statement) error {
 		lower := strings.ToLower(text)
 		switch {
 		case lower == "default" || strings.HasPrefix(lower, "default."):
-			return refusal("the database \"default\"")
+			return Refusal("the database \"default\"")
 		case lower == "outfile" || lower == "infile":
-			return refusal("INTO OUTFILE or FROM INFILE")
+			return Refusal("INTO OUTFILE or FROM INFILE")
 		case t.kind == word && lower == "identifier":
-			return refusal("a parameter of type Identifier")
-		case e.refused[lower] && i+1 < len(st.tokens) && st.text[st.tokens[i+1].start] == '(':
-			return refusal("the function " + lower + "()")
+			return Refusal("a parameter of type Identifier")
+		case r.functions[lower] && i+1 < len(st.tokens) && st.Text[st.tokens[i+1].start] == '(':
+			return Refusal("the function " + lower + "()")
 		}
 	}
 	return nil
