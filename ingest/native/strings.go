@@ -1,6 +1,10 @@
 package native
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+)
 
 // Strings is a String column. Values stand in one buffer, each behind its length, as on the wire.
 type Strings struct {
@@ -102,6 +106,21 @@ func (d *Dictionary) Value(n uint32) string { return d.values[n] }
 
 // Len is the number of distinct strings.
 func (d *Dictionary) Len() int { return len(d.values) }
+
+// Ranks returns the rank of each string, by number, in the order of their bytes, for sorting rows without comparing
+// strings.
+func (d *Dictionary) Ranks() []uint32 {
+	numbers := make([]uint32, len(d.values))
+	for i := range numbers {
+		numbers[i] = uint32(i)
+	}
+	slices.SortFunc(numbers, func(x, y uint32) int { return strings.Compare(d.values[x], d.values[y]) })
+	ranks := make([]uint32, len(numbers))
+	for rank, n := range numbers {
+		ranks[n] = uint32(rank)
+	}
+	return ranks
+}
 
 // Reset forgets all strings.
 func (d *Dictionary) Reset() {
