@@ -22,6 +22,7 @@ const (
 	BadHistogram
 	BadTemporality
 	BadScale
+	BadName
 	reasons
 )
 
@@ -33,9 +34,10 @@ var reasonText = [reasons]struct{ label, sentence string }{
 	TooDeep:        {"too_deep", fmt.Sprintf("an attribute is nested deeper than %d levels", MaxDepth)},
 	NoTime:         {"no_time", "time_unix_nano is missing"},
 	NoValue:        {"no_value", "the data point has no value"},
-	BadHistogram:   {"bad_histogram", "bucket counts, bounds and count contradict each other"},
+	BadHistogram:   {"bad_histogram", "bucket counts, bounds and count contradict each other, or there are too many buckets"},
 	BadTemporality: {"bad_temporality", "aggregation temporality is unspecified"},
 	BadScale:       {"bad_scale", "the exponential histogram's scale is below -4"},
+	BadName:        {"bad_name", "the metric's name has no ASCII letter or digit"},
 }
 
 // Reasons lists every reason for a rejection.
@@ -84,15 +86,22 @@ func (t *Tally) Message() string {
 }
 
 // Window is the range of event times that are accepted for a request.
-type Window struct{ oldest, newest uint64 }
+type Window struct{ at, oldest, newest uint64 }
 
 // maxSkew is how far a sender's clock may run ahead.
 const maxSkew = time.Hour
 
 // NewWindow returns the window for a request received at the given time, reaching back by maxAge.
 func NewWindow(at time.Time, maxAge time.Duration) Window {
-	return Window{uint64(max(at.Add(-maxAge).UnixNano(), 1)), uint64(at.Add(maxSkew).UnixNano())}
+	return Window{
+		at:     uint64(max(at.UnixNano(), 0)),
+		oldest: uint64(max(at.Add(-maxAge).UnixNano(), 1)),
+		newest: uint64(max(at.Add(maxSkew).UnixNano(), 0)),
+	}
 }
+
+// At is when the request was received, as Unix time in nanoseconds.
+func (w Window) At() uint64 { return w.at }
 
 // Check says whether a Unix time in nanoseconds lies in the window.
 func (w Window) Check(ns uint64) Reason {

@@ -18,7 +18,7 @@ type Visitor struct {
 // Walk reads an Export{Trace,Metrics,Logs}ServiceRequest. A resource is visited before its items also when it stands
 // behind them on the wire. An error of Walk itself means that the bytes are not such a request.
 func Walk(body []byte, v Visitor) error {
-	return eachMessage(body, 1, func(data []byte) error {
+	return EachMessage(body, 1, func(data []byte) error {
 		resource, schemaURL, err := header(data)
 		if err != nil {
 			return err
@@ -26,7 +26,7 @@ func Walk(body []byte, v Visitor) error {
 		if err := v.Resource(resource, schemaURL); err != nil {
 			return err
 		}
-		return eachMessage(data, 2, func(data []byte) error {
+		return EachMessage(data, 2, func(data []byte) error {
 			scope, schemaURL, err := header(data)
 			if err != nil {
 				return err
@@ -34,7 +34,7 @@ func Walk(body []byte, v Visitor) error {
 			if err := v.Scope(scope, schemaURL); err != nil {
 				return err
 			}
-			return eachMessage(data, 2, v.Item)
+			return EachMessage(data, 2, v.Item)
 		})
 	})
 }
@@ -60,7 +60,9 @@ func header(data []byte) (head, schemaURL []byte, err error) {
 	return head, schemaURL, nil
 }
 
-func eachMessage(data []byte, field uint32, f func([]byte) error) error {
+// EachMessage calls f with the messages in the fields with the given number. An error of EachMessage itself means that the
+// bytes are malformed.
+func EachMessage(data []byte, field uint32, f func([]byte) error) error {
 	var fc easyproto.FieldContext
 	var err error
 	for len(data) > 0 {
@@ -85,7 +87,7 @@ func eachMessage(data []byte, field uint32, f func([]byte) error) error {
 // reported once the rest is read.
 func Attributes(dst []Attribute, data []byte, field uint32) ([]Attribute, error) {
 	var tooDeep error
-	err := eachMessage(data, field, func(message []byte) error {
+	err := EachMessage(data, field, func(message []byte) error {
 		a, err := DecodeAttribute(message)
 		if errors.Is(err, ErrTooDeep) {
 			tooDeep = err

@@ -119,7 +119,7 @@ func (c *Resources) evict() {
 
 // CheckResource reports whether a resource can be decoded.
 func CheckResource(data []byte) error {
-	return eachMessage(data, 1, func(message []byte) error {
+	return EachMessage(data, 1, func(message []byte) error {
 		_, err := DecodeAttribute(message)
 		return err
 	})
