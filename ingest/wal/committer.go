@@ -111,7 +111,7 @@ func (l *Log) write(s *Segment, batch []*pending) (_ *Segment, took time.Duratio
 		}
 	} else {
 		start := time.Now()
-		if err = l.syncData(s.file); err == nil && created {
+		if err = l.sync(s.file); err == nil && created {
 			err = l.dir.Sync()
 		}
 		took = time.Since(start)
@@ -183,7 +183,7 @@ func (l *Log) settle(s *Segment, batch []*pending, took time.Duration, err error
 		if s != nil && s.broken {
 			l.suspect, l.suspectSize = s.seq, s.size
 			if s.file.Truncate(s.size) == nil {
-				_ = l.syncData(s.file)
+				_ = l.sync(s.file)
 			}
 			l.seal()
 		}

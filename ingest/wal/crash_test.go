@@ -238,8 +238,8 @@ func TestManyWaiters(t *testing.T) {
 	l := mustOpen(t, quiet(t.TempDir()))
 	release := hold(l)
 	var syncs atomic.Int32
-	inner := l.syncData
-	l.syncData = func(f *os.File) error { syncs.Add(1); return inner(f) }
+	inner := l.sync
+	l.sync = func(f *os.File) error { syncs.Add(1); return inner(f) }
 	const n = maxVectors // needs more than one write: two vectors each
 	var group sync.WaitGroup
 	for i := range n {

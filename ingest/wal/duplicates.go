@@ -127,7 +127,7 @@ func writeDurably(path string, b []byte) error {
 	}
 	_, err = f.Write(b)
 	if err == nil {
-		err = syncData(f)
+		err = f.Sync()
 	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr

@@ -49,7 +49,7 @@ func TestDuplicateOfARunningCommit(t *testing.T) {
 		t.Helper()
 		l := mustOpen(t, quiet(t.TempDir()))
 		held := make(chan struct{})
-		l.syncData = func(*os.File) error { <-held; return outcome }
+		l.sync = func(*os.File) error { <-held; return outcome }
 		var mu sync.Mutex
 		var stored, repeats, failures int
 		var group sync.WaitGroup

@@ -106,8 +106,8 @@ type Log struct {
 	buffers sync.Pool // of *[]byte, for readers
 
 	// The two calls that fail in ways a test cannot otherwise bring about.
-	pwritev  func(fd int, vectors [][]byte, offset int64) (int, error)
-	syncData func(*os.File) error
+	pwritev func(fd int, vectors [][]byte, offset int64) (int, error)
+	sync    func(*os.File) error // fdatasync would save nothing: each commit changes the size
 
 	stopped chan struct{} // closed when the committer has ended
 

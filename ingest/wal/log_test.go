@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -265,7 +266,7 @@ func TestNextWhileCommitting(t *testing.T) {
 		l := mustOpen(t, cfg)
 		defer l.Close()
 		mustAppend(t, l, "a")
-		l.syncData = func(*os.File) error { time.Sleep(5 * time.Second); return nil }
+		l.sync = func(*os.File) error { time.Sleep(5 * time.Second); return nil }
 		start := time.Now()
 		go tryAppend(t, l, "b")
 		synctest.Wait()
@@ -280,7 +281,10 @@ func TestNextWhileCommitting(t *testing.T) {
 func TestNextHonoursContext(t *testing.T) {
 	l := mustOpen(t, quiet(t.TempDir()))
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(time.Millisecond, cancel)
+	go func() {
+		waitFor(l, func() bool { return l.readers == 1 })
+		cancel()
+	}()
 	if _, err := l.Next(ctx); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
@@ -346,11 +350,11 @@ func TestLargeQueueIsSplit(t *testing.T) {
 // hold keeps every sync from finishing until the returned func is called.
 func hold(l *Log) (release func()) {
 	held := make(chan struct{})
-	l.syncData = func(f *os.File) error { <-held; return syncData(f) }
+	l.sync = func(f *os.File) error { <-held; return f.Sync() }
 	return func() { close(held) }
 }
 
-// waitFor spins until the log is in a state that another goroutine brings it to.
+// waitFor yields until the log is in a state that another goroutine brings it to.
 func waitFor(l *Log, state func() bool) {
 	for {
 		l.mu.Lock()
@@ -359,7 +363,7 @@ func waitFor(l *Log, state func() bool) {
 		if ok {
 			return
 		}
-		time.Sleep(100 * time.Microsecond)
+		runtime.Gosched()
 	}
 }
 
@@ -527,6 +531,11 @@ func TestDiskFull(t *testing.T) {
 			if dup || !errors.As(err, &full) || full.Reason != "disk full" || !errors.Is(err, unix.ENOSPC) {
 				t.Fatalf("duplicate %v, error %v", dup, err)
 			}
+			for _, path := range glob(t, cfg.Dir, "*.wal") {
+				if info, err := os.Stat(path); err != nil || info.Size() != l.Stats().Bytes {
+					t.Fatalf("the partial write was left in the file: %v", err)
+				}
+			}
 			if !l.Stats().Failing {
 				t.Fatal("stats do not say that it fails")
 			}
@@ -554,8 +563,8 @@ func TestFailedSync(t *testing.T) {
 		}
 		var path string
 		var uncut []byte
-		l.syncData = func(f *os.File) error {
-			l.syncData = syncData
+		l.sync = func(f *os.File) error {
+			l.sync = (*os.File).Sync
 			path = f.Name()
 			uncut, _ = os.ReadFile(path)
 			return unix.EIO

@@ -35,7 +35,7 @@ func Open(cfg Config) (*Log, error) {
 	}
 	l := &Log{
 		cfg: cfg, dir: dir, lock: lock, owner: newOwner(),
-		pwritev: unix.Pwritev, syncData: syncData,
+		pwritev: unix.Pwritev, sync: (*os.File).Sync,
 		buffers: sync.Pool{New: func() any { return new([]byte) }},
 		stopped: make(chan struct{}), changed: make(chan struct{}),
 		waiting: map[digest]*pending{},
@@ -215,7 +215,7 @@ func (l *Log) readSegment(s *Segment, limits map[uint64]int64) error {
 		return os.Remove(s.path)
 	}
 	if cut {
-		if err := errors.Join(f.Truncate(s.size), syncData(f)); err != nil {
+		if err := errors.Join(f.Truncate(s.size), f.Sync()); err != nil {
 			return fmt.Errorf("cut %q: %w", s.path, err)
 		}
 	}
