@@ -46,6 +46,7 @@ type Engine struct {
 
 	control   *libchdb.Conn // runs KILL QUERY only
 	controlMu sync.Mutex
+	closing   sync.Once
 }
 
 // Find returns the path of the libchdb to load; see libchdb.Find.
@@ -149,6 +150,11 @@ func (e *Engine) Version() string { return e.version }
 
 // Close waits for running queries and stops the engine; its last merges are finished or dropped, no data is lost.
 func (e *Engine) Close() error {
+	e.closing.Do(e.close)
+	return nil
+}
+
+func (e *Engine) close() {
 	if e.readers != nil {
 		e.readers.close()
 		e.writers.close()
@@ -163,7 +169,6 @@ func (e *Engine) Close() error {
 		e.lock.Close()
 	}
 	inProcess.Store(false)
-	return nil
 }
 
 // kill stops the query that runs on the connection with this tag.

@@ -2,7 +2,6 @@ package chdb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,6 +15,7 @@ import (
 type pool struct {
 	engine *Engine
 	idle   chan *lease
+	closed chan struct{}
 }
 
 // lease is a connection with the session state that it has been given.
@@ -26,10 +26,10 @@ type lease struct {
 	settings map[string]string
 }
 
-var errClosed = errors.New("Code: 210. DB::Exception: the engine is shutting down (NETWORK_ERROR)")
+var errClosed = libchdb.NewError("Code: 210. DB::Exception: the engine is shutting down (NETWORK_ERROR)")
 
 func newPool(e *Engine, size int) *pool {
-	p := &pool{engine: e, idle: make(chan *lease, size)}
+	p := &pool{engine: e, idle: make(chan *lease, size), closed: make(chan struct{})}
 	for range size {
 		p.idle <- &lease{}
 	}
@@ -39,15 +39,14 @@ func newPool(e *Engine, size int) *pool {
 // acquire waits for a free connection and brings it to the wanted database and settings.
 func (p *pool) acquire(ctx context.Context, database string, settings map[string]string) (*lease, error) {
 	select {
-	case l, ok := <-p.idle:
-		if !ok {
-			return nil, errClosed
-		}
+	case l := <-p.idle:
 		if err := p.engine.prepare(l, database, settings); err != nil {
 			p.idle <- l
 			return nil, err
 		}
 		return l, nil
+	case <-p.closed:
+		return nil, errClosed
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -55,14 +54,14 @@ func (p *pool) acquire(ctx context.Context, database string, settings map[string
 
 func (p *pool) release(l *lease) { p.idle <- l }
 
-// close takes every connection back and closes it. Nobody may acquire any more.
+// close takes every connection back, when its query has ended, and closes it.
 func (p *pool) close() {
+	close(p.closed)
 	for range cap(p.idle) {
 		if l := <-p.idle; l.conn != nil {
 			l.conn.Close()
 		}
 	}
-	close(p.idle)
 }
 
 var tags atomic.Int64
@@ -92,7 +91,7 @@ func (e *Engine) prepare(l *lease, database string, settings map[string]string) 
 func (e *Engine) connect(l *lease, settings map[string]string) error {
 	c, err := e.lib.Connect(e.args...)
 	if err != nil {
-		return fmt.Errorf("Code: 210. DB::Exception: connection to the engine: %w (NETWORK_ERROR)", err)
+		return libchdb.NewError("Code: 210. DB::Exception: connection to the engine: " + err.Error() + " (NETWORK_ERROR)")
 	}
 	*l = lease{conn: c, tag: fmt.Sprintf("connection %d", tags.Add(1)), database: "default", settings: map[string]string{}}
 	err = c.Exec("SET " + strings.Join(append(e.sessionSettings(), "log_comment = "+quoteString(l.tag)), ", "))
