@@ -302,21 +302,29 @@ func (b *Builder) Derived() (traceIndex, red native.Block) {
 	return b.index.block, b.redBlock.block
 }
 
-// sort orders the rows by (slice, trace_id), the table's primary key, and inside a trace by time, which costs little
-// here and saves bytes there.
+// sort orders the rows by (slice, service, trace_id), the table's primary key, and inside a trace by time, which costs
+// little here and saves bytes there.
 func (b *Builder) sort() {
 	type row struct {
-		slice  uint32
-		number int32
-		prefix uint64 // of the trace id
+		slice   uint32
+		service uint32
+		prefix  uint64 // of the trace id
+		number  int32
 	}
+	ranks := b.columns.service.Ranks()
 	rows := make([]row, b.Rows())
 	for i := range rows {
-		rows[i] = row{b.slice.Values[i], int32(i), binary.BigEndian.Uint64(b.traceID.Row(i))}
+		rows[i] = row{
+			slice: b.slice.Values[i], service: ranks[b.columns.service.Indexes[i]],
+			prefix: binary.BigEndian.Uint64(b.traceID.Row(i)), number: int32(i),
+		}
 	}
 	slices.SortFunc(rows, func(x, y row) int {
 		if x.slice != y.slice {
 			return cmp.Compare(x.slice, y.slice)
+		}
+		if x.service != y.service {
+			return cmp.Compare(x.service, y.service)
 		}
 		if x.prefix != y.prefix {
 			return cmp.Compare(x.prefix, y.prefix)
@@ -337,6 +345,13 @@ type traceIndex struct {
 	block   native.Block
 	traceID *native.Fixed
 	slice   *native.Numbers[uint32]
+	places  []place
+}
+
+// place is a slice that holds spans of a trace.
+type place struct {
+	trace [16]byte
+	slice uint32
 }
 
 func newTraceIndex() traceIndex {
@@ -345,15 +360,26 @@ func newTraceIndex() traceIndex {
 	return t
 }
 
-// fill replaces the content by the distinct (trace, slice) pairs of c in the given order.
+// fill replaces the content by the distinct places of the traces in c, by the table's primary key. Most rows of one
+// place are neighbours in the given order.
 func (t *traceIndex) fill(c *columns, order []int32) {
 	t.block.Reset()
+	t.places = t.places[:0]
 	for _, row := range order {
-		trace, slice := c.traceID.Row(int(row)), c.slice.Values[row]
-		if n := len(t.slice.Values); n > 0 && t.slice.Values[n-1] == slice && bytes.Equal(t.traceID.Row(n-1), trace) {
-			continue
+		p := place{trace: [16]byte(c.traceID.Row(int(row))), slice: c.slice.Values[row]}
+		if n := len(t.places); n == 0 || t.places[n-1] != p {
+			t.places = append(t.places, p)
 		}
-		t.traceID.Append(trace)
-		t.slice.Append(slice)
+	}
+	slices.SortFunc(t.places, func(x, y place) int {
+		if d := bytes.Compare(x.trace[:], y.trace[:]); d != 0 {
+			return d
+		}
+		return cmp.Compare(x.slice, y.slice)
+	})
+	t.places = slices.Compact(t.places)
+	for i := range t.places {
+		t.traceID.Append(t.places[i].trace[:])
+		t.slice.Append(t.places[i].slice)
 	}
 }

@@ -62,7 +62,7 @@ func BenchmarkAppend(b *testing.B) {
 			body := benchBody(uint64(w))
 			for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
 				binary.LittleEndian.PutUint64(body, uint64(i))
-				if dup, err := l.Append(b.Context(), 1, benchItems, body); err != nil || dup {
+				if dup, err := l.Append(b.Context(), time.Now(), 1, benchItems, body); err != nil || dup {
 					b.Errorf("duplicate %v, error %v", dup, err)
 				}
 			}
@@ -82,7 +82,7 @@ func BenchmarkRecords(b *testing.B) {
 	items := 0
 	for i := range 190 {
 		binary.LittleEndian.PutUint64(body, uint64(i))
-		if _, err := l.Append(b.Context(), 1, benchItems, body); err != nil {
+		if _, err := l.Append(b.Context(), time.Now(), 1, benchItems, body); err != nil {
 			b.Fatal(err)
 		}
 		items += benchItems

@@ -64,7 +64,7 @@ func appendUntilKilled(dir, round string, stdin io.Reader, stdout io.Writer) err
 	}
 	send := func(name string) error {
 		journal("try", name)
-		if _, err := l.Append(ctx, 1, 1, crashBody(name)); err != nil {
+		if _, err := l.Append(ctx, time.Now(), 1, 1, crashBody(name)); err != nil {
 			return err
 		}
 		journal("ack", name)
@@ -136,7 +136,7 @@ func TestKill(t *testing.T) {
 	}
 	l := mustOpen(t, crashConfig(dir))
 	for name := range open {
-		if _, err := l.Append(t.Context(), 1, 1, crashBody(name)); err != nil {
+		if _, err := l.Append(t.Context(), time.Now(), 1, 1, crashBody(name)); err != nil {
 			t.Fatal(err)
 		}
 		acknowledged[name] = true
@@ -218,7 +218,7 @@ func TestFullFileSystem(t *testing.T) {
 	var full *FullError
 	for i := 0; full == nil; i++ {
 		body := strings.Repeat(fmt.Sprint(i%10), 10_000+i)
-		_, err := l.Append(t.Context(), 1, 1, []byte(body))
+		_, err := l.Append(t.Context(), time.Now(), 1, 1, []byte(body))
 		if err == nil {
 			want = append(want, body)
 		} else if !errors.As(err, &full) || full.Reason != "disk full" {

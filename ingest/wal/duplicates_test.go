@@ -14,7 +14,7 @@ import (
 
 func wantDuplicate(t testing.TB, l *Log, want bool, body string) {
 	t.Helper()
-	got, err := l.Append(t.Context(), 1, 1, []byte(body))
+	got, err := l.Append(t.Context(), time.Now(), 1, 1, []byte(body))
 	if err != nil || got != want {
 		t.Fatalf("append %q: duplicate %v, error %v", body, got, err)
 	}
@@ -25,7 +25,7 @@ func TestDuplicates(t *testing.T) {
 	l := mustOpen(t, cfg)
 	mustAppend(t, l, "a", "b")
 	wantDuplicate(t, l, true, "a")
-	if dup, err := l.Append(t.Context(), 2, 1, []byte("a")); dup || err != nil {
+	if dup, err := l.Append(t.Context(), time.Now(), 2, 1, []byte("a")); dup || err != nil {
 		t.Fatal("another kind is another record")
 	}
 	mustClose(t, l)
@@ -55,7 +55,7 @@ func TestDuplicateOfARunningCommit(t *testing.T) {
 		var group sync.WaitGroup
 		for range 5 {
 			group.Go(func() {
-				dup, err := l.Append(t.Context(), 1, 1, []byte("a"))
+				dup, err := l.Append(t.Context(), time.Now(), 1, 1, []byte("a"))
 				mu.Lock()
 				defer mu.Unlock()
 				switch {

@@ -134,18 +134,18 @@ type Log struct {
 	closed  bool
 }
 
-// Append stores a record and returns when it is on disk. Records that arrive
-// together share one sync. dup says that an identical record (kind and body)
+// Append stores a record received at the given time and returns when it is on
+// disk. Records that arrive together share one sync. dup says that an identical record (kind and body)
 // is stored already, or was in the last minutes: nothing is written then. The
 // context is looked at only before the record is handed over; from then on
 // the outcome of the commit is the answer. The body is the caller's again when
 // Append returns.
-func (l *Log) Append(ctx context.Context, kind byte, items int, body []byte) (dup bool, err error) {
+func (l *Log) Append(ctx context.Context, at time.Time, kind byte, items int, body []byte) (dup bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
 	p := &pending{
-		header: recordHeader{length: len(body), items: items, at: time.Now(), kind: kind},
+		header: recordHeader{length: len(body), items: items, at: at, kind: kind},
 		body:   body,
 	}
 	if items < 0 || len(body) > maxBody || p.size()+segmentHeaderSize > l.cfg.MaxBytes {

@@ -51,7 +51,7 @@ func mustClose(t testing.TB, l *Log) {
 func mustAppend(t testing.TB, l *Log, bodies ...string) {
 	t.Helper()
 	for _, b := range bodies {
-		if dup, err := l.Append(t.Context(), 1, 1, []byte(b)); err != nil || dup {
+		if dup, err := l.Append(t.Context(), time.Now(), 1, 1, []byte(b)); err != nil || dup {
 			t.Fatalf("append %.20q: duplicate %v, error %v", b, dup, err)
 		}
 	}
@@ -60,7 +60,7 @@ func mustAppend(t testing.TB, l *Log, bodies ...string) {
 // tryAppend is mustAppend for goroutines of a test.
 func tryAppend(t testing.TB, l *Log, body string) {
 	t.Helper()
-	if dup, err := l.Append(t.Context(), 1, 1, []byte(body)); err != nil || dup {
+	if dup, err := l.Append(t.Context(), time.Now(), 1, 1, []byte(body)); err != nil || dup {
 		t.Errorf("append %.20q: duplicate %v, error %v", body, dup, err)
 	}
 }
@@ -128,7 +128,7 @@ func TestRecordsComeBackAsAppended(t *testing.T) {
 	want := []record{{1, 10, "a"}, {2, 0, ""}, {3, 7, big}, {1, 1, "a b"}, {255, 1000, "z"}}
 	before := time.Now()
 	for _, r := range want {
-		if dup, err := l.Append(t.Context(), r.Kind, r.Items, []byte(r.Body)); dup || err != nil {
+		if dup, err := l.Append(t.Context(), time.Now(), r.Kind, r.Items, []byte(r.Body)); dup || err != nil {
 			t.Fatal(dup, err)
 		}
 	}
@@ -288,7 +288,7 @@ func TestNextHonoursContext(t *testing.T) {
 	if _, err := l.Next(ctx); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	if _, err := l.Append(ctx, 1, 1, []byte("a")); !errors.Is(err, context.Canceled) {
+	if _, err := l.Append(ctx, time.Now(), 1, 1, []byte("a")); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 }
@@ -299,7 +299,7 @@ func TestSlowReaderGetsLargeSegments(t *testing.T) {
 		cfg.Dir, cfg.SegmentAge, cfg.Logger = t.TempDir(), time.Nanosecond, slog.New(slog.DiscardHandler)
 		l := mustOpen(t, cfg)
 		for i := range 10 {
-			if _, err := l.Append(t.Context(), 1, 10, fmt.Appendf(nil, "%060d", i)); err != nil {
+			if _, err := l.Append(t.Context(), time.Now(), 1, 10, fmt.Appendf(nil, "%060d", i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -421,7 +421,7 @@ func TestFullLog(t *testing.T) {
 	l := mustOpen(t, cfg)
 	refused := func(body string) {
 		t.Helper()
-		_, err := l.Append(t.Context(), 1, 1, []byte(body))
+		_, err := l.Append(t.Context(), time.Now(), 1, 1, []byte(body))
 		var full *FullError
 		if !errors.As(err, &full) || full.Reason != "log full" || full.RetryAfter <= 0 {
 			t.Fatalf("error %v", err)
@@ -438,7 +438,7 @@ func TestFullLog(t *testing.T) {
 	if s := l.Stats(); s.Bytes > s.MaxBytes {
 		t.Fatalf("%+v", s)
 	}
-	if _, err := l.Append(t.Context(), 1, 1, make([]byte, 2000)); err == nil || errors.As(err, new(*FullError)) {
+	if _, err := l.Append(t.Context(), time.Now(), 1, 1, make([]byte, 2000)); err == nil || errors.As(err, new(*FullError)) {
 		t.Fatalf("a record that never fits: %v", err)
 	}
 }
@@ -454,7 +454,7 @@ func TestCloseCommitsWhatWaits(t *testing.T) {
 	waitFor(l, func() bool { return len(l.waiting) == 5 })
 	group.Go(func() { l.Close() })
 	waitFor(l, func() bool { return l.closed })
-	if _, err := l.Append(t.Context(), 1, 1, []byte("late")); !errors.Is(err, ErrClosed) {
+	if _, err := l.Append(t.Context(), time.Now(), 1, 1, []byte("late")); !errors.Is(err, ErrClosed) {
 		t.Fatal(err)
 	}
 	release()
@@ -526,7 +526,7 @@ func TestDiskFull(t *testing.T) {
 		}
 		failing(l, unix.ENOSPC, 2)
 		for range 2 {
-			dup, err := l.Append(t.Context(), 1, 1, []byte("refused once"))
+			dup, err := l.Append(t.Context(), time.Now(), 1, 1, []byte("refused once"))
 			var full *FullError
 			if dup || !errors.As(err, &full) || full.Reason != "disk full" || !errors.Is(err, unix.ENOSPC) {
 				t.Fatalf("duplicate %v, error %v", dup, err)
@@ -569,7 +569,7 @@ func TestFailedSync(t *testing.T) {
 			uncut, _ = os.ReadFile(path)
 			return unix.EIO
 		}
-		_, err := l.Append(t.Context(), 1, 1, []byte("refused once"))
+		_, err := l.Append(t.Context(), time.Now(), 1, 1, []byte("refused once"))
 		var full *FullError
 		if !errors.As(err, &full) || full.Reason != "disk error" || !errors.Is(err, unix.EIO) {
 			t.Fatal(err)

@@ -1,5 +1,5 @@
--- One row per span. Rows of one trace stand together inside their 10 s slice, so a trace is a few granules and
--- trace and parent ids compress against their neighbours. attributes holds span attributes only: the resource is
+-- One row per span. Inside a 10 s slice the rows of a service stand together, by trace: searches read one service's
+-- granules, and ids, operations and attribute values compress against their neighbours. attributes holds span attributes only: the resource is
 -- stored once in resources. attribute_types has one letter per attribute in map order
 -- (s string, b bool, i int, d double, y bytes, j array or kvlist as JSON, n empty).
 CREATE TABLE spans
@@ -35,7 +35,7 @@ CREATE TABLE spans
 )
 ENGINE = MergeTree
 PARTITION BY toDate(slice)
-ORDER BY (slice, trace_id)
+ORDER BY (slice, service, trace_id)
 SETTINGS {{merge_tree}};
 
 -- Where in time the spans of a trace are: the way from a bare trace id to its granules.
