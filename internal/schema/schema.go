@@ -21,10 +21,10 @@ var files embed.FS
 // old_parts_lifetime: libchdb is built with 0, and then a merged part that is not yet on disk replaces its sources at once.
 // non_replicated_deduplication_window: a block that is inserted again with its token is recognised.
 // fsync_*: an inserted block is on disk when the INSERT returns, since the write-ahead log is cut then.
-// The rest makes all parts wide and all merges vertical: at 20 columns and more that costs a third of the CPU.
+// The rest makes all merges vertical: at 20 columns and more that costs a third of the CPU.
 const mergeTree = `old_parts_lifetime = 480, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1, ` +
-	`min_bytes_for_wide_part = 0, min_rows_for_wide_part = 0, vertical_merge_algorithm_min_rows_to_activate = 1, ` +
-	`vertical_merge_algorithm_min_columns_to_activate = 1, max_bytes_to_merge_at_max_space_in_pool = 300000000`
+	`vertical_merge_algorithm_min_rows_to_activate = 1, ` +
+	`vertical_merge_algorithm_min_columns_to_activate = 1, max_bytes_to_merge_at_max_space_in_pool = 2147483648`
 
 // A migration is one file: 0001_traces.sql has version 1. Its statements end with a `;` at the end of a line.
 type migration struct {

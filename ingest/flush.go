@@ -1,0 +1,233 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"loadline/ingest/logs"
+	"loadline/ingest/native"
+	"loadline/ingest/spans"
+	"loadline/ingest/wal"
+	"loadline/ingest/wire"
+)
+
+var (
+	visibleSeconds = metrics.NewHistogram(`loadline_ingest_visible_seconds`)
+	insertFailures = metrics.NewCounter(`loadline_ingest_insert_failures_total`)
+	damagedRecords = metrics.NewCounter(`loadline_ingest_damaged_records_total`)
+)
+
+// Bounds of a failing insert: how long one try may take, and the pause between tries.
+const (
+	insertTimeout = 2 * time.Minute
+	firstPause    = 100 * time.Millisecond
+	longestPause  = 10 * time.Second
+)
+
+// drainTime is how long a stopping pipeline goes on inserting. What is left is in the log and replayed at the next
+// start.
+const drainTime = 10 * time.Second
+
+// Run inserts what the log holds until ctx is done, then closes the log and drains it for a bounded time. Export
+// answers ErrClosed from then on.
+func (p *Pipeline) Run(ctx context.Context) error {
+	f := newFlusher(p)
+	err := f.run(ctx)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	for drain.Err() == nil && p.log.Stats().Items > 0 {
+		if err := f.next(drain); err != nil {
+			break
+		}
+	}
+	return errors.Join(err, p.log.Close())
+}
+
+// flusher turns log segments into blocks and inserts them. Live traffic and replay take the same path.
+type flusher struct {
+	p         *Pipeline
+	resources *wire.Resources
+	spans     *spans.Builder
+	logs      *logs.Builder
+	buffer    []byte // an encoded block
+	start     string // tells the tokens of this process from those of others
+	segments  int
+}
+
+func newFlusher(p *Pipeline) *flusher {
+	resources := wire.NewResources()
+	return &flusher{
+		p:         p,
+		resources: resources,
+		spans:     spans.NewBuilder(resources),
+		logs:      logs.NewBuilder(resources),
+		start:     fmt.Sprintf("%x", time.Now().UnixNano()),
+	}
+}
+
+func (f *flusher) run(ctx context.Context) error {
+	for {
+		err := f.next(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// next waits for a segment and inserts it.
+func (f *flusher) next(ctx context.Context) error {
+	segment, err := f.p.log.Next(ctx)
+	if err != nil {
+		return err
+	}
+	oldest, err := f.read(segment)
+	if err != nil {
+		return fmt.Errorf("read segment %q: %w", segment.ID(), err)
+	}
+	f.segments++
+	if err := f.insertAll(ctx, segment.ID()); err != nil {
+		return err
+	}
+	if !oldest.IsZero() {
+		visibleSeconds.Update(time.Since(oldest).Seconds())
+	}
+	return segment.Done()
+}
+
+// read fills the builders with a segment's records and returns when the oldest was received.
+func (f *flusher) read(segment *wal.Segment) (oldest time.Time, err error) {
+	f.spans.Reset()
+	f.logs.Reset()
+	err = segment.Records(func(kind byte, _ int, at time.Time, body []byte) error {
+		if oldest.IsZero() {
+			oldest = at
+		}
+		window := wire.NewWindow(at, f.p.cfg.MaxAge)
+		var err error
+		switch Signal(kind) {
+		case Traces:
+			err = f.spans.Add(body, window)
+		case Logs:
+			err = f.logs.Add(body, window)
+		}
+		if err != nil {
+			// Export checked these bytes, so that only a defect of this program or of the disk comes here. The other
+			// records must not wait for it.
+			damagedRecords.Inc()
+			f.p.logger.Error("skip a record of the write-ahead log", "segment", segment.ID(), "error", err)
+		}
+		return nil
+	})
+	return oldest, err
+}
+
+// insertAll inserts the builders' blocks. Tables that merge equal rows get a token of their own, because what they
+// hold depends on what this process has already written; all others get the segment's.
+func (f *flusher) insertAll(ctx context.Context, token string) error {
+	resources, deployments := f.resources.Flush()
+	own := fmt.Sprintf("%s-%s-%d", token, f.start, f.segments)
+	if err := f.insert(ctx, "resources", own, resources, nil); err != nil {
+		return err
+	}
+	if err := f.insert(ctx, "deployments", own, deployments, nil); err != nil {
+		return err
+	}
+	if f.spans.Rows() > 0 {
+		block, order := f.spans.Block()
+		index, red := f.spans.Derived()
+		if err := f.insert(ctx, "spans", token, block, order); err != nil {
+			return err
+		}
+		if err := f.insert(ctx, "trace_index", token, index, nil); err != nil {
+			return err
+		}
+		if err := f.insert(ctx, "red_10s", token, red, nil); err != nil {
+			return err
+		}
+	}
+	if f.logs.Rows() > 0 {
+		block, order := f.logs.Block()
+		if err := f.insert(ctx, "logs", token, block, order); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insert brings a block into a table, and tries until it is there or ctx is done.
+func (f *flusher) insert(ctx context.Context, table, token string, block native.Block, order []int32) error {
+	if block.Rows() == 0 {
+		return nil
+	}
+	f.buffer = block.Encode(f.buffer[:0], order)
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		began := time.Now()
+		try, cancel := context.WithTimeout(ctx, insertTimeout)
+		err := f.p.db.InsertNative(try, table, block.Names(), token, f.buffer)
+		cancel()
+		if err == nil {
+			insertSeconds(table).Update(time.Since(began).Seconds())
+			insertedRows(table).Add(block.Rows())
+			f.p.status.set(nil)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		insertFailures.Inc()
+		f.p.status.set(fmt.Errorf("insert %d rows into %q: %w", block.Rows(), table, err))
+		f.p.logger.Warn("insert failed, the write-ahead log holds the data", "table", table, "rows", block.Rows(),
+			"retry_in", pause, "error", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+func insertSeconds(table string) *metrics.Histogram {
+	return metrics.GetOrCreateHistogram(fmt.Sprintf(`loadline_ingest_insert_seconds{table=%q}`, table))
+}
+
+func insertedRows(table string) *metrics.Counter {
+	return metrics.GetOrCreateCounter(fmt.Sprintf(`loadline_ingest_inserted_rows_total{table=%q}`, table))
+}
+
+// Status is the state of the write path.
+type Status struct {
+	Log wal.Stats
+	// Err is why the last insert failed; nil while inserts succeed.
+	Err error
+}
+
+// Status returns the state of the write path. It may be called concurrently.
+func (p *Pipeline) Status() Status {
+	return Status{Log: p.log.Stats(), Err: p.status.get()}
+}
+
+// status is the outcome of the last insert.
+type status struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (s *status) set(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+func (s *status) get() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}

@@ -1,0 +1,132 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"loadline/ingest/logs"
+	"loadline/ingest/spans"
+	"loadline/ingest/wal"
+	"loadline/ingest/wire"
+	"loadline/internal/clickhouse"
+)
+
+// Config of a Pipeline. Zero values mean the defaults in brackets.
+type Config struct {
+	Dir          string        // of the write-ahead log; required
+	MaxLogBytes  int64         // what the log may hold while ClickHouse is slow or away [4 GiB]
+	MaxAge       time.Duration // older telemetry is rejected [31 days]
+	SegmentItems int           // spans, points and records in a block at most [200,000]
+	SegmentAge   time.Duration // how long a smaller block is waited for [1s]
+	Logger       *slog.Logger  // [slog.Default()]
+}
+
+const defaultMaxAge = 31 * 24 * time.Hour
+
+// Pipeline makes export requests durable and brings them into ClickHouse. Export may be called concurrently while Run
+// runs.
+type Pipeline struct {
+	cfg    Config
+	db     *clickhouse.DB
+	log    *wal.Log
+	logger *slog.Logger
+	status status
+}
+
+// New opens the write-ahead log below cfg.Dir. What an earlier process acknowledged and did not insert is inserted
+// when Run runs.
+func New(db *clickhouse.DB, cfg Config) (*Pipeline, error) {
+	if cfg.MaxAge == 0 {
+		cfg.MaxAge = defaultMaxAge
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	log, err := wal.Open(wal.Config{
+		Dir:          filepath.Clean(cfg.Dir),
+		MaxBytes:     cfg.MaxLogBytes,
+		SegmentItems: cfg.SegmentItems,
+		SegmentAge:   cfg.SegmentAge,
+		Logger:       cfg.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open write-ahead log: %w", err)
+	}
+	p := &Pipeline{cfg: cfg, db: db, log: log, logger: cfg.Logger.With("component", "ingest")}
+	return p, nil
+}
+
+// Export checks an uncompressed protobuf Export*ServiceRequest, makes what is good of it durable and says what became
+// of it. A request that is identical to one of the last minutes is acknowledged and not stored again, so a sender may
+// repeat what it got no answer for. The error is a *MalformedError, an *OverloadedError, ErrClosed, or that of ctx.
+// The body is the caller's again when Export returns.
+func (p *Pipeline) Export(ctx context.Context, signal Signal, body []byte) (Result, error) {
+	at := time.Now()
+	tally, err := check(signal, body, wire.NewWindow(at, p.cfg.MaxAge))
+	if err != nil {
+		return Result{}, &MalformedError{signal, err}
+	}
+	result := Result{Accepted: tally.Items[wire.Accepted], Rejected: tally.Rejected(), Message: tally.Message()}
+	if result.Accepted > 0 {
+		if err := p.store(ctx, at, signal, result.Accepted, body); err != nil {
+			return Result{}, err
+		}
+	}
+	for _, r := range wire.Reasons() {
+		if n := tally.Items[r]; n > 0 {
+			rejected(signal, r).Add(n)
+		}
+	}
+	return result, nil
+}
+
+func check(signal Signal, body []byte, window wire.Window) (wire.Tally, error) {
+	switch signal {
+	case Traces:
+		return spans.Check(body, window)
+	case Logs:
+		return logs.Check(body, window)
+	}
+	panic(fmt.Sprintf("BUG: export of %s", signal))
+}
+
+func (p *Pipeline) store(ctx context.Context, at time.Time, signal Signal, items int, body []byte) error {
+	duplicate, err := p.log.Append(ctx, at, byte(signal), items, body)
+	var full *wal.FullError
+	switch {
+	case errors.As(err, &full):
+		refused(signal, full.Reason).Add(items)
+		return &OverloadedError{Reason: full.Error(), RetryAfter: full.RetryAfter}
+	case errors.Is(err, wal.ErrClosed):
+		return ErrClosed
+	case err != nil:
+		return err
+	case duplicate:
+		duplicates(signal).Add(items)
+	default:
+		accepted(signal).Add(items)
+	}
+	return nil
+}
+
+func accepted(s Signal) *metrics.Counter {
+	return metrics.GetOrCreateCounter(fmt.Sprintf(`loadline_ingest_accepted_total{signal=%q}`, s))
+}
+
+func duplicates(s Signal) *metrics.Counter {
+	return metrics.GetOrCreateCounter(fmt.Sprintf(`loadline_ingest_duplicates_total{signal=%q}`, s))
+}
+
+func rejected(s Signal, r wire.Reason) *metrics.Counter {
+	return metrics.GetOrCreateCounter(fmt.Sprintf(`loadline_ingest_rejected_total{signal=%q,reason=%q}`, s, r))
+}
+
+func refused(s Signal, reason string) *metrics.Counter {
+	return metrics.GetOrCreateCounter(fmt.Sprintf(`loadline_ingest_refused_total{signal=%q,reason=%q}`, s, reason))
+}
