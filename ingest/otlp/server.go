@@ -114,7 +114,7 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, l := range opened {
 		go func() {
 			l = &listener{l, s}
-			if server.TLSConfig != nil {
+			if s.config.TLS != nil {
 				failed <- server.ServeTLS(l, "", "")
 			} else {
 				failed <- server.Serve(l)
