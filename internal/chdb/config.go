@@ -76,14 +76,23 @@ func writeConfig(cfg Config) (string, error) {
 	return path, nil
 }
 
-// sessionSettings are set once on every connection.
+// sessionSettings are set once on every connection; a request may set others. One query may not take all of the memory,
+// and one that groups or sorts too much goes to disk first.
 func (e *Engine) sessionSettings() []string {
-	return []string{
+	perQuery := e.cfg.MaxMemory / 4 * 3
+	settings := []string{
+		"max_memory_usage = " + strconv.FormatInt(perQuery, 10),
+		"max_bytes_before_external_group_by = " + strconv.FormatInt(perQuery/2, 10),
+		"max_bytes_before_external_sort = " + strconv.FormatInt(perQuery/2, 10),
 		"max_threads = " + strconv.Itoa(e.cfg.Threads),
 		"session_timezone = 'UTC'",
 		"implicit_select = 0",
 		"allow_experimental_time_series_aggregate_functions = 1",
 	}
+	if e.cfg.ReadOnly {
+		settings = append(settings, "max_execution_time = 300")
+	}
+	return settings
 }
 
 // machineMemory is the memory that this process may use: the machine's, or its control group's when that is less.

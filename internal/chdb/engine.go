@@ -180,6 +180,16 @@ func (e *Engine) kill(tag string) {
 	}
 }
 
+// statements asks the engine's own parser how many statements there are: a second opinion for what strangers may send.
+func (e *Engine) statements(sql string) (int, bool) {
+	e.controlMu.Lock()
+	defer e.controlMu.Unlock()
+	if e.control == nil {
+		return 0, false
+	}
+	return e.control.Statements(sql)
+}
+
 // watch kills the lease's query when ctx ends. The returned func stops the watching and returns after it: a late kill
 // must not hit the next query of the connection. A query that is not yet registered cannot be killed, hence the repeats.
 func (e *Engine) watch(ctx context.Context, tag string) func() {

@@ -144,6 +144,9 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) error {
 		if q.database == "default" {
 			return statement.Refusal("the database \"default\"")
 		}
+		if n, ok := e.statements(q.st.Text); ok && n != 1 {
+			return libchdb.NewError(fmt.Sprintf("Code: 62. DB::Exception: Syntax error: the engine reads %d statements (SYNTAX_ERROR)", n))
+		}
 	}
 	id := q.query.Get("query_id")
 	if id == "" {

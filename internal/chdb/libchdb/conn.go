@@ -210,3 +210,15 @@ func (s *Stream) Cancel() { s.conn.lib.cancel(s.conn.ptr(), s.result.ptr) }
 
 // Close gives the stream's memory back.
 func (s *Stream) Close() { s.result.Free() }
+
+// Statements counts the statements in sql as the engine's own parser sees them, and false when the library cannot tell or
+// the text is not SQL.
+func (c *Conn) Statements(sql string) (int, bool) {
+	if c.lib.classify == nil {
+		return 0, false
+	}
+	out := struct{ size, statements, flags, class uint32 }{size: 16}
+	code := c.lib.classify(c.ptr(), stringPtr(sql), uintptr(len(sql)), stringPtr(""), 0, unsafe.Pointer(&out))
+	runtime.KeepAlive(sql)
+	return int(out.statements), code == 0
+}

@@ -25,7 +25,7 @@ type Statement struct {
 type tokenKind uint8
 
 const (
-	word tokenKind = iota + 1
+	word tokenKind = iota + 1 // a name, keyword or number
 	quotedName
 	stringLiteral
 	punctuation // one byte
@@ -67,8 +67,14 @@ func Parse(sql string) (*Statement, error) {
 		if len(st.tokens) == 1 || st.Verb == "" {
 			st.Verb = firstWord(&lx, t)
 		}
-		if st.Verb == "INSERT" && st.dataBegins(&lx) {
-			break
+		if st.Verb == "INSERT" {
+			begins, err := st.dataBegins(&lx)
+			if err != nil {
+				return nil, err
+			}
+			if begins {
+				break
+			}
 		}
 	}
 	if len(st.tokens) == 0 {
@@ -92,28 +98,30 @@ func firstWord(lx *lexer, t token) string {
 }
 
 // dataBegins reports whether the newest token ends the head of an INSERT with data, and if so cuts the head there.
-func (st *Statement) dataBegins(lx *lexer) bool {
+func (st *Statement) dataBegins(lx *lexer) (bool, error) {
 	n := len(st.tokens)
 	last := st.tokens[n-1]
 	if last.depth != 0 || last.kind != word || n < 4 {
-		return false
+		return false, nil
 	}
 	switch before := st.tokens[n-2]; {
+	case n >= 5 && lx.isWord(before, "FORMAT") && before.depth == 0 && st.has("SELECT"):
+		return false, syntaxError("FORMAT at position %d: an INSERT from a SELECT has none", before.start+1)
 	case st.has("SELECT") || st.has("WITH") || st.has("INFILE"):
-		return false
+		return false, nil
 	case lx.isWord(last, "SETTINGS"):
 		st.Settings = last.start
-		return false
+		return false, nil
 	case lx.isWord(last, "VALUES"):
 		st.Insert, st.Format = true, "Values"
 		st.Text, st.Data = lx.src[:last.start], last.end
-		return true
-	case before.depth == 0 && lx.isWord(before, "FORMAT"):
+		return true, nil
+	case n >= 5 && before.depth == 0 && lx.isWord(before, "FORMAT"):
 		st.Insert, st.Format = true, lx.src[last.start:last.end]
 		st.Text, st.Data = lx.src[:before.start], dataStart(lx.src, last.end)
-		return true
+		return true, nil
 	}
-	return false
+	return false, nil
 }
 
 // dataStart skips what ClickHouse skips between the name of the format and the data: blanks, then one line end.
@@ -187,12 +195,9 @@ func (l *lexer) next() (token, bool, error) {
 	case c == '`' || c == '"':
 		t.kind, err = quotedName, l.quoted(c)
 	case c == '$':
-		t.kind = l.dollar()
-	case c >= '0' && c <= '9':
-		t.kind, err = word, l.number()
+		t.kind, err = stringLiteral, l.heredoc()
 	case isWordByte(c):
-		t.kind = word
-		l.bareWord()
+		t.kind, err = word, l.bareWord()
 	case c >= 0x80:
 		err = syntaxError("unexpected character at position %d outside quotes", l.pos+1)
 	default:
@@ -218,21 +223,20 @@ func (l *lexer) bracket(c byte, t *token) {
 	}
 }
 
-func (l *lexer) bareWord() {
-	for l.pos < len(l.src) && (isWordByte(l.src[l.pos]) || l.src[l.pos] == '$') {
-		l.pos++
-	}
-}
-
-// number takes digits with what may follow them. A `$` next to a number is refused: it might begin a heredoc or not.
-func (l *lexer) number() error {
-	for l.pos < len(l.src) && (isWordByte(l.src[l.pos]) || l.src[l.pos] == '.') {
+// bareWord takes a name or number. A `$` in it or next to it is refused: versions of the engine differ on whether it belongs
+// to the word or begins a heredoc, and one of them would see a `;` where the other sees text.
+func (l *lexer) bareWord() error {
+	for l.pos < len(l.src) && isWordByte(l.src[l.pos]) {
 		l.pos++
 	}
 	if l.pos < len(l.src) && l.src[l.pos] == '$' {
-		return syntaxError("unexpected `$` at position %d", l.pos+1)
+		return l.unexpectedDollar()
 	}
 	return nil
+}
+
+func (l *lexer) unexpectedDollar() error {
+	return syntaxError("unexpected `$` at position %d; it may only begin a heredoc such as $$text$$", l.pos+1)
 }
 
 // quoted takes a string or quoted name: a backslash escapes, a doubled quote is one quote.
@@ -254,22 +258,23 @@ func (l *lexer) quoted(q byte) error {
 	return syntaxError("the quote at position %d is not closed", start+1)
 }
 
-// dollar takes a heredoc ($tag$ text $tag$, where the tag may be anything), or else a word or a lone dollar.
-func (l *lexer) dollar() tokenKind {
+// heredoc takes $tag$ text $tag$.
+func (l *lexer) heredoc() error {
 	rest := l.src[l.pos:]
-	if i := strings.IndexByte(rest[1:], '$'); i >= 0 {
-		tag := rest[:i+2]
-		if j := strings.Index(rest[len(tag):], tag); j >= 0 {
-			l.pos += len(tag) + j + len(tag)
-			return stringLiteral
-		}
+	n := 1
+	for n < len(rest) && isWordByte(rest[n]) {
+		n++
 	}
-	if len(rest) == 1 || !isWordByte(rest[1]) {
-		l.pos++
-		return punctuation
+	if n == len(rest) || rest[n] != '$' {
+		return l.unexpectedDollar()
 	}
-	l.bareWord()
-	return word
+	tag := rest[:n+1]
+	i := strings.Index(rest[len(tag):], tag)
+	if i < 0 {
+		return syntaxError("the heredoc at position %d is not closed", l.pos+1)
+	}
+	l.pos += len(tag) + i + len(tag)
+	return nil
 }
 
 // skipBlank skips white space and comments. Nested comments are refused, since versions of the engine differ on them.
