@@ -1,101 +1,42 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
+
+	"loadline/cmd/loadline/port"
 )
 
 // listen opens a TCP listener for the setting key. Its errors are faults that name the process in the way.
 func listen(ctx context.Context, key, addr string) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, listenFault(key, addr, err)
+	}
+	return l, nil
+}
+
+// listenFault says why the address of the setting key cannot be had, and what to do.
+func listenFault(key, addr string, err error) *fault {
+	f := &fault{code: exitConfig}
 	switch {
-	case err == nil:
-		return l, nil
 	case errors.Is(err, syscall.EADDRINUSE):
 		by := ""
-		if pid, name := portOwner(addr); pid != 0 {
+		if pid, name := port.Owner(addr); pid != 0 {
 			by = fmt.Sprintf(" by pid %d (%s)", pid, name)
 		}
-		return nil, &fault{
-			code: exitConfig,
-			err:  fmt.Errorf("%s: cannot listen on %s: address in use%s", key, addr, by),
-			hint: fmt.Sprintf("stop that process, or choose another address with --%s", key),
-		}
+		f.err = fmt.Errorf("%s: cannot listen on %s: address in use%s", key, addr, by)
+		f.hint = fmt.Sprintf("stop that process, or choose another address with --%s", key)
 	case errors.Is(err, syscall.EACCES):
-		return nil, &fault{
-			code: exitConfig,
-			err:  fmt.Errorf("%s: cannot listen on %s: permission denied", key, addr),
-			hint: fmt.Sprintf("choose a port above 1023 with --%s", key),
-		}
+		f.err = fmt.Errorf("%s: cannot listen on %s: permission denied", key, addr)
+		f.hint = fmt.Sprintf("choose a port above 1023 with --%s", key)
+	default:
+		f.err = fmt.Errorf("%s: cannot listen on %s: %w", key, addr, err)
+		f.hint = fmt.Sprintf("give an address of this machine with --%s", key)
 	}
-	return nil, &fault{
-		code: exitConfig,
-		err:  fmt.Errorf("%s: cannot listen on %s: %w", key, addr, err),
-		hint: fmt.Sprintf("give an address of this machine with --%s", key),
-	}
-}
-
-// portOwner returns the process that listens on the port of addr, or 0 where /proc does not tell: on other systems
-// than Linux, and for processes of other users.
-func portOwner(addr string) (pid int, name string) {
-	_, portText, err := net.SplitHostPort(addr)
-	if err != nil {
-		return 0, ""
-	}
-	port, err := strconv.Atoi(portText)
-	if err != nil {
-		return 0, ""
-	}
-	sockets := map[string]bool{}
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		listeners(table, port, sockets)
-	}
-	if len(sockets) == 0 {
-		return 0, ""
-	}
-	links, err := filepath.Glob("/proc/[0-9]*/fd/*")
-	if err != nil {
-		return 0, ""
-	}
-	for _, link := range links {
-		target, err := os.Readlink(link)
-		if err != nil || !sockets[target] {
-			continue
-		}
-		dir := filepath.Dir(filepath.Dir(link))
-		comm, err := os.ReadFile(filepath.Join(dir, "comm"))
-		if err != nil {
-			continue
-		}
-		if pid, err = strconv.Atoi(filepath.Base(dir)); err == nil {
-			return pid, strings.TrimSpace(string(comm))
-		}
-	}
-	return 0, ""
-}
-
-// listeners adds the sockets of one kernel table that listen on port, in the form of links below /proc/PID/fd.
-func listeners(table string, port int, sockets map[string]bool) {
-	f, err := os.Open(table)
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	suffix := fmt.Sprintf(":%04X", port)
-	for scan := bufio.NewScanner(f); scan.Scan(); {
-		// sl local_address rem_address st tx:rx tr:tm retrnsmt uid timeout inode; state 0A is LISTEN.
-		fields := strings.Fields(scan.Text())
-		if len(fields) > 9 && strings.HasSuffix(fields[1], suffix) && fields[3] == "0A" {
-			sockets["socket:["+fields[9]+"]"] = true
-		}
-	}
+	return f
 }

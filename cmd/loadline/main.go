@@ -53,6 +53,9 @@ func newRootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(
+		newServeCommand(),
+		newEngineCommand(),
+		newDoctorCommand(),
 		newConfigCommand(),
 		newVersionCommand(),
 	)

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"loadline/cmd/loadline/config"
+)
+
+func newServeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Long: "Run the server: receive OpenTelemetry over gRPC and HTTP, keep it in ClickHouse, show it on pages.\n\n" +
+			"Every flag is also a key of the configuration file and an environment variable: --http.addr is http.addr there and\n" +
+			"LOADLINE_HTTP_ADDR here. A flag wins over the environment, the environment over the file.",
+		Args: cobra.NoArgs,
+	}
+	flags := config.AddFlags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := loadConfig(flags, nil, cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		return serve(cmd.Context(), cfg, cmd.OutOrStdout(), newLogger(cmd.ErrOrStderr(), cfg.Log), nil)
+	}
+	return cmd
+}
+
+// serve runs a server until SIGINT, SIGTERM or the end of ctx. A second signal ends the process at once. beside, if not
+// nil, runs along with the server once that answers, until its context is done; it gets the server for its addresses.
+func serve(ctx context.Context, cfg config.Config, out io.Writer, log *slog.Logger, beside func(context.Context, *server)) error {
+	slog.SetDefault(log)
+	ctx, forget := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer forget()
+	context.AfterFunc(ctx, forget)
+
+	s, err := openServer(ctx, cfg, log)
+	if err != nil {
+		if ctx.Err() != nil {
+			return &fault{code: exitInterrupted, err: context.Cause(ctx), quiet: true}
+		}
+		return err
+	}
+	besideDone := make(chan struct{})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	err = s.run(ctx, func() {
+		s.greet(out)
+		if err := notify("READY=1"); err != nil {
+			log.Warn("systemd was not told", "error", err)
+		}
+		context.AfterFunc(ctx, func() { _ = notify("STOPPING=1") })
+		go func() {
+			defer close(besideDone)
+			if beside != nil {
+				beside(ctx, s)
+			}
+		}()
+	})
+	cancel()
+	<-besideDone
+	return err
+}

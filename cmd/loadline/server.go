@@ -1,0 +1,297 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"path/filepath"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"loadline/cmd/loadline/config"
+	"loadline/ingest"
+	"loadline/ingest/otlp"
+	"loadline/internal/selfmon"
+)
+
+// server is a running Loadline: storage, the write path, and the listeners.
+type server struct {
+	cfg    config.Config
+	log    *slog.Logger
+	health *selfmon.Health
+
+	pages     net.Listener
+	debug     net.Listener // nil when pprof is off
+	receivers *otlp.Server
+	storage   *storage
+	pipeline  *ingest.Pipeline
+}
+
+// openServer opens everything in the order in which mistakes are likely and cheap to report: ports, the data directory,
+// storage. Nothing is answered before run.
+func openServer(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *server, err error) {
+	s := &server{cfg: cfg, log: log, health: new(selfmon.Health)}
+	var opened []func()
+	defer func() {
+		if err != nil {
+			for i := len(opened) - 1; i >= 0; i-- {
+				opened[i]()
+			}
+		}
+	}()
+	if s.pages, err = listen(ctx, "http.addr", cfg.HTTP.Addr); err != nil {
+		return nil, err
+	}
+	opened = append(opened, func() { _ = s.pages.Close() })
+	if cfg.DebugAddr != "" {
+		if s.debug, err = listen(ctx, "debug.addr", cfg.DebugAddr); err != nil {
+			return nil, err
+		}
+		opened = append(opened, func() { _ = s.debug.Close() })
+	}
+	if s.receivers, err = s.openReceivers(); err != nil {
+		return nil, err
+	}
+	opened = append(opened, s.closeReceivers)
+	if err = prepareDir(cfg.Storage.Path); err != nil {
+		return nil, err
+	}
+	if s.storage, err = openStorage(ctx, cfg.Storage, log); err != nil {
+		return nil, err
+	}
+	opened = append(opened, func() { s.storage.close(context.WithoutCancel(ctx)) })
+	s.pipeline, err = ingest.New(s.storage.db, ingest.Config{
+		Dir:         filepath.Join(cfg.Storage.Path, "wal"),
+		MaxLogBytes: cfg.WAL.MaxSize,
+		Logger:      log,
+	})
+	if err != nil {
+		return nil, &fault{code: exitStorage, err: err, hint: "free the disk, fix its permissions, or choose another directory with --storage.path"}
+	}
+	return s, nil
+}
+
+// openReceivers opens the OTLP ports. Requests wait in the sockets until the pipeline is there.
+func (s *server) openReceivers() (*otlp.Server, error) {
+	receivers, err := otlp.New(otlp.Config{
+		GRPCAddress:     s.cfg.OTLP.GRPCAddr,
+		HTTPAddress:     s.cfg.OTLP.HTTPAddr,
+		MaxRequestBytes: int(s.cfg.OTLP.MaxBody),
+		Log:             s.log.With("component", "otlp"),
+	}, func(ctx context.Context, signal ingest.Signal, body []byte) (ingest.Result, error) {
+		return s.pipeline.Export(ctx, signal, body)
+	})
+	var op *net.OpError
+	switch {
+	case err == nil:
+		return receivers, nil
+	case errors.As(err, &op) && op.Op == "listen":
+		key, addr := "otlp.grpc.addr", s.cfg.OTLP.GRPCAddr
+		if op.Addr != nil && sameAddr(op.Addr.String(), s.cfg.OTLP.HTTPAddr) {
+			key, addr = "otlp.http.addr", s.cfg.OTLP.HTTPAddr
+		}
+		return nil, listenFault(key, addr, err)
+	}
+	return nil, &fault{code: exitConfig, err: err}
+}
+
+// closeReceivers frees the OTLP ports of a server that never ran.
+func (s *server) closeReceivers() {
+	done, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = s.receivers.Run(done)
+}
+
+// stage is one part of a running server with a life of its own.
+type stage struct {
+	name string
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// run serves until ctx is done or a part fails, then drains: no new telemetry, then the write path, then the pages, and
+// storage last. It calls ready when everything answers.
+func (s *server) run(ctx context.Context, ready func()) error {
+	failed := make(chan error, 8)
+	start := func(name string, run func(context.Context) error) *stage {
+		stageCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+		st := &stage{name: name, stop: stop, done: make(chan struct{})}
+		go func() {
+			defer close(st.done)
+			if err := run(stageCtx); err != nil {
+				failed <- fmt.Errorf("%s: %w", name, err)
+			}
+		}()
+		return st
+	}
+	stages := []*stage{
+		start("receivers", s.receivers.Run),
+		start("write path", s.pipeline.Run),
+		start("pages", func(ctx context.Context) error { return serveHTTP(ctx, s.pages, s.handler()) }),
+		start("watch", s.watch),
+	}
+	if s.debug != nil {
+		stages = append(stages, start("pprof", func(ctx context.Context) error { return serveHTTP(ctx, s.debug, pprofHandler()) }))
+	}
+	s.checkHealth(ctx)
+	ready()
+
+	var err error
+	select {
+	case <-ctx.Done():
+		s.log.Info("stopping")
+	case err = <-failed:
+		s.log.Error("stopping because a part failed", "error", err)
+	}
+	s.health.Set("server", selfmon.Down, "stopping")
+	for _, st := range stages {
+		st.stop()
+		<-st.done
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	s.storage.close(stop)
+	for len(failed) > 0 {
+		err = errors.Join(err, <-failed)
+	}
+	return err
+}
+
+// drainTime is how long pages that are being sent, and then queries at work, may take when the server stops.
+const drainTime = 10 * time.Second
+
+// handler routes the pages and the management endpoints.
+func (s *server) handler() http.Handler {
+	return selfmon.Handler(s.health)
+}
+
+// watchEvery is how often the health of the parts is looked at.
+const watchEvery = 2 * time.Second
+
+// watch keeps the health of the parts up to date.
+func (s *server) watch(ctx context.Context) error {
+	s.exposeMetrics()
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			s.checkHealth(ctx)
+		}
+	}
+}
+
+func (s *server) checkHealth(ctx context.Context) {
+	if err := s.storage.check(ctx); err != nil {
+		s.health.Set("storage", selfmon.Down, err.Error())
+	} else {
+		s.health.Set("storage", selfmon.OK, s.storage.about)
+	}
+	status := s.pipeline.Status()
+	state, message := ingestHealth(status)
+	s.health.Set("ingest", state, message)
+}
+
+// ingestHealth judges the write path: a log that takes nothing more makes the process unready, so that load balancers
+// send telemetry elsewhere; a log that grows because inserts fail is for people to see.
+func ingestHealth(status ingest.Status) (selfmon.Status, string) {
+	waiting := fmt.Sprintf("%d items in %s of write-ahead log wait to be stored, the oldest for %s",
+		status.Log.Items, config.FormatSize(status.Log.Bytes), config.FormatDuration(status.Log.OldestAge.Truncate(time.Second)))
+	switch {
+	case status.Log.Failing:
+		return selfmon.Down, "the disk refuses the write-ahead log; free space in the data directory"
+	case status.Log.Bytes >= status.Log.MaxBytes:
+		return selfmon.Down, "the write-ahead log is full and refuses data: " + waiting
+	case status.Err != nil:
+		return selfmon.Degraded, fmt.Sprintf("%s: %v", waiting, status.Err)
+	case status.Log.OldestAge > time.Minute:
+		return selfmon.Degraded, waiting
+	}
+	return selfmon.OK, ""
+}
+
+// exposeMetrics registers the gauges that are read when someone asks. A process has one server.
+func (s *server) exposeMetrics() {
+	metrics.NewGauge(`loadline_ingest_log_bytes`, func() float64 { return float64(s.pipeline.Status().Log.Bytes) })
+	metrics.NewGauge(`loadline_ingest_log_items`, func() float64 { return float64(s.pipeline.Status().Log.Items) })
+	metrics.NewGauge(`loadline_ingest_log_age_seconds`, func() float64 { return s.pipeline.Status().Log.OldestAge.Seconds() })
+	if s.storage.engine != nil {
+		metrics.NewGauge(`loadline_engine_restarts`, func() float64 { return float64(s.storage.engine.Restarts()) })
+	}
+}
+
+// serveHTTP answers requests on l until ctx is done, then lets those at work finish.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	err := srv.Shutdown(drain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = srv.Close()
+	}
+	<-served
+	return err
+}
+
+// pprofHandler serves profiles, which are off unless debug.addr asks for them.
+func pprofHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// greet prints the five lines that a person needs after a start.
+func (s *server) greet(w io.Writer) {
+	url := s.url()
+	fmt.Fprintf(w, "%s\n", selfmon.BuildInfo())
+	fmt.Fprintf(w, "  dashboard    %s\n", url)
+	fmt.Fprintf(w, "  OTLP         gRPC %s, HTTP http://%s\n", s.receivers.GRPCAddr(), s.receivers.HTTPAddr())
+	fmt.Fprintf(w, "  storage      %s\n", s.storage.about)
+	fmt.Fprintf(w, "  first steps  %s/welcome\n", url)
+}
+
+// url is where a browser on this machine reaches the pages, or the configured external URL.
+func (s *server) url() string {
+	if s.cfg.HTTP.ExternalURL != "" {
+		return s.cfg.HTTP.ExternalURL
+	}
+	host, port, err := net.SplitHostPort(s.pages.Addr().String())
+	if err != nil {
+		return "http://" + s.pages.Addr().String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// sameAddr reports whether a and b are the same port of the same host, however the host is written.
+func sameAddr(a, b string) bool {
+	x, errX := net.ResolveTCPAddr("tcp", a)
+	y, errY := net.ResolveTCPAddr("tcp", b)
+	return errX == nil && errY == nil && x.String() == y.String()
+}
