@@ -148,8 +148,8 @@ func (b *Builder) add(r *record) {
 	c.slice.Append(slice)
 	c.ts.Append(int64(r.time))
 	c.observed.Append(int64(r.observed))
-	c.traceID.Append(validID(r.traceID, 16))
-	c.spanID.Append(validID(r.spanID, 8))
+	c.traceID.Append(wire.ValidID(r.traceID, 16))
+	c.spanID.Append(wire.ValidID(r.spanID, 8))
 	c.env.AppendNumber(b.env)
 	c.service.AppendNumber(b.service)
 	c.severity.Append(uint8(r.severity))
@@ -164,14 +164,6 @@ func (b *Builder) add(r *record) {
 	c.scope.AppendNumber(b.scope)
 	c.attributes.Append(r.attributes)
 	b.appendExtra(r)
-}
-
-// validID returns an id of n bytes, or nothing when it has another length: a record is kept without its correlation.
-func validID(id []byte, n int) []byte {
-	if len(id) != n {
-		return nil
-	}
-	return id
 }
 
 // appendExtra stores what records rarely have as a JSON object, or an empty string.
