@@ -1,0 +1,55 @@
+package view
+
+import (
+	"fmt"
+	"html"
+	"net/url"
+	"strings"
+)
+
+// PathEscape makes a name fit for one part of a path.
+func PathEscape(name string) string { return url.PathEscape(name) }
+
+// branch draws the line that joins a row of the waterfall to its parent.
+func branch(depth int) string {
+	if depth == 0 {
+		return "M0 0"
+	}
+	x := 5 + min(depth, 24)*14
+	return fmt.Sprintf("M%d 0V14H%d", x-7, x+1)
+}
+
+// tabIndex makes exactly one row reachable with the tab key: the selected one, else the first.
+func tabIndex(t Trace, r SpanRow, i int) string {
+	if r.Selected || (i == 0 && t.Detail == nil) {
+		return "0"
+	}
+	return "-1"
+}
+
+// Highlight turns a shell or configuration snippet into HTML with the classes of the style sheet. All text is escaped.
+func Highlight(snippet string) string {
+	lines := strings.Split(snippet, "\n")
+	for i, line := range lines {
+		comment := strings.HasPrefix(strings.TrimSpace(line), "#") || strings.HasPrefix(strings.TrimSpace(line), "//")
+		name, value, assigns := strings.Cut(strings.TrimPrefix(line, "export "), "=")
+		switch {
+		case comment:
+			lines[i] = `<span class="c">` + html.EscapeString(line) + `</span>`
+		case strings.HasPrefix(line, "export ") && assigns:
+			lines[i] = `export <span class="k">` + html.EscapeString(name) + `</span>=<span class="s">` + html.EscapeString(value) + `</span>`
+		default:
+			lines[i] = html.EscapeString(line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Color gives a service one of the eight colours, always the same one.
+func Color(service string) int {
+	var h uint32 = 2166136261
+	for i := range len(service) {
+		h = (h ^ uint32(service[i])) * 16777619
+	}
+	return int(h%8) + 1
+}
