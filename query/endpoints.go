@@ -1,6 +1,15 @@
 package query
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
+)
 
 // An Endpoint is a row of the endpoints table: one operation of one service.
 type Endpoint struct {
@@ -14,9 +23,116 @@ type Endpoint struct {
 	Previous Totals   // the same range one hour earlier
 }
 
+// maxEndpoints is the most rows of the endpoints table.
+const maxEndpoints = 500
+
+// endpointKeys make an endpoint.
+var endpointKeys = []string{"service", "operation", "toString(kind)"}
+
+type endpointKey struct{ service, operation, kind string }
+
 // Endpoints returns the inbound operations of what sel selects, those with the greatest impact first, at most 500.
 func (s *Store) Endpoints(ctx context.Context, sel Selector, r Range) ([]Endpoint, error) {
-	return nil, errPending
+	var now, before map[endpointKey]measure
+	var slow map[endpointKey][2]Exemplar
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		now, err = s.endpointMeasures(ctx, sel, r)
+		return err
+	})
+	g.Go(func() (err error) {
+		before, err = s.endpointMeasures(ctx, sel, r.Shift(previousShift))
+		return err
+	})
+	g.Go(func() (err error) {
+		slow, err = s.endpointExemplars(ctx, sel, r)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var time float64
+	list := make([]Endpoint, 0, len(now))
+	for key, m := range now {
+		e := Endpoint{
+			Service: key.service, Operation: key.operation, Kind: key.kind,
+			Totals: m.totals(r.Covered()), Previous: before[key].totals(r.Shift(previousShift).Covered()),
+			Impact: m.duration, Slowest: slow[key][0], Failed: slow[key][1],
+		}
+		e.Method, e.Route = SplitOperation(key.operation)
+		time += m.duration
+		list = append(list, e)
+	}
+	slices.SortFunc(list, func(a, b Endpoint) int {
+		return cmp.Or(cmp.Compare(b.Impact, a.Impact), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Operation, b.Operation), cmp.Compare(a.Kind, b.Kind))
+	})
+	list = list[:min(len(list), maxEndpoints)]
+	for i := range list {
+		if time > 0 {
+			list[i].Impact /= time
+		}
+	}
+	return list, nil
+}
+
+func (s *Store) endpointMeasures(ctx context.Context, sel Selector, r Range) (map[endpointKey]measure, error) {
+	q, err := newRollupQuery(sel, r)
+	if err != nil {
+		return nil, err
+	}
+	q.keys = endpointKeys
+	out := map[endpointKey]measure{}
+	var key endpointKey
+	err = s.scanMeasures(ctx, "endpoints", q, []any{&key.service, &key.operation, &key.kind}, func(m measure) { out[key] = m })
+	return out, err
+}
+
+// endpointExemplars returns the slowest request and the slowest failed one of each endpoint.
+func (s *Store) endpointExemplars(ctx context.Context, sel Selector, r Range) (map[endpointKey][2]Exemplar, error) {
+	q, err := newRollupQuery(sel, r)
+	if err != nil {
+		return nil, err
+	}
+	q.keys = append(endpointKeys[:len(endpointKeys):len(endpointKeys)], "error")
+	out := map[endpointKey][2]Exemplar{}
+	sql := q.sums("toUnixTimestamp(argMax(slice, slowest))", "max(slowest).1", "max(slowest).2")
+	err = s.scan(ctx, "slowest requests", sql, q.where.args, func(rows driver.Rows) error {
+		var key endpointKey
+		var e Exemplar
+		var at uint32
+		var duration uint64
+		var id string
+		if err := rows.Scan(&key.service, &key.operation, &key.kind, &e.Error, &at, &duration, &id); err != nil {
+			return err
+		}
+		e.Time, e.Duration = time.Unix(int64(at), 0).UTC(), time.Duration(duration)
+		copy(e.TraceID[:], id)
+		best := out[key]
+		if e.Duration >= best[0].Duration {
+			best[0] = e
+		}
+		if e.Error {
+			best[1] = e
+		}
+		out[key] = best
+		return nil
+	})
+	return out, err
+}
+
+// SplitOperation divides the operation of an HTTP server, "POST /v1/checkout", into method and route. Any other
+// operation has no method and is all route.
+func SplitOperation(operation string) (method, route string) {
+	method, route, ok := strings.Cut(operation, " ")
+	if !ok || method == "" || !strings.HasPrefix(route, "/") {
+		return "", operation
+	}
+	for _, c := range method {
+		if c < 'A' || c > 'Z' {
+			return "", operation
+		}
+	}
+	return method, route
 }
 
 // An Operation is an operation name with how much it is used, for filters and completion.
@@ -27,5 +143,21 @@ type Operation struct {
 
 // Operations returns the operations of a service, of all kinds, the busiest first, at most 1,000.
 func (s *Store) Operations(ctx context.Context, service string, r Range) ([]Operation, error) {
-	return nil, errPending
+	var w where
+	w.sliceRange(r)
+	w.add("service = " + w.text(service))
+	var list []Operation
+	err := s.scan(ctx, "operations", `
+SELECT operation, toString(kind), sum(requests) AS n
+FROM `+r.tier().table+`
+WHERE `+w.String()+`
+GROUP BY operation, kind
+ORDER BY n DESC, operation, kind
+LIMIT 1000`, w.args, func(rows driver.Rows) error {
+		var o Operation
+		err := rows.Scan(&o.Name, &o.Kind, &o.Requests)
+		list = append(list, o)
+		return err
+	})
+	return list, err
 }

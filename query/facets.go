@@ -1,6 +1,15 @@
 package query
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
 
 // A Facet is how the selected spans divide by one key.
 type Facet struct {
@@ -21,28 +30,308 @@ type FacetValue struct {
 type Facets struct {
 	Facets  []Facet
 	Total   float64 // selected spans
-	Sampled bool    // counted on a sample and scaled up
+	Sampled bool    // some are counted on a sample and scaled up
 }
+
+// The limits of facets.
+const (
+	maxFacetValues = 20
+	maxFacetKeys   = 30
+	facetSample    = 20_000  // matching spans that are looked at
+	facetSpans     = 300_000 // spans that are read to find them
+)
 
 // Facets counts the spans of q by each key. Keys are those of a [Matcher]. What the rollup knows is counted exactly;
 // other keys are counted on the newest matching spans, at most 20,000, and scaled.
 func (s *Store) Facets(ctx context.Context, q TraceQuery, keys []string) (*Facets, error) {
-	return nil, errPending
+	if len(keys) > maxFacetKeys {
+		return nil, fmt.Errorf("facets: %d keys are more than %d", len(keys), maxFacetKeys)
+	}
+	plan, err := newSlicePlan(s, q)
+	if err != nil {
+		return nil, err
+	}
+	var exact, sampled []facetKey
+	for _, key := range keys {
+		k := newFacetKey(key)
+		if plan.exact() && k.rollup != "" {
+			exact = append(exact, k)
+		} else {
+			sampled = append(sampled, k)
+		}
+	}
+	out := &Facets{Sampled: len(sampled) > 0}
+	byKey := map[string]Facet{}
+	if len(exact) > 0 {
+		if err := s.exactFacets(ctx, q, exact, byKey, out); err != nil {
+			return nil, err
+		}
+	}
+	if len(sampled) > 0 {
+		if err := s.sampledFacets(ctx, q, plan, sampled, byKey, out); err != nil {
+			return nil, err
+		}
+	}
+	for _, key := range keys {
+		out.Facets = append(out.Facets, byKey[key])
+	}
+	return out, nil
 }
 
-// A Suggestion is a key or value to complete what a user types.
-type Suggestion struct {
-	Text  string
-	Count uint64 // in the sample; only good for order
+// A facetKey is a key with its value as SQL text.
+type facetKey struct {
+	key    string
+	rollup string // over the rollups, "" when they do not have it
+	span   func(w *where) string
+	attr   attributeKey // of keys that are no column
+	column bool
 }
 
-// SuggestKeys returns keys that start with prefix and occur on recent selected spans or on resources: well-known keys
-// first, then by frequency, at most 50.
-func (s *Store) SuggestKeys(ctx context.Context, sel Selector, r Range, prefix string) ([]Suggestion, error) {
-	return nil, errPending
+func newFacetKey(key string) facetKey {
+	f, ok := fieldOf(key)
+	if !ok {
+		attr := resolveAttribute(key)
+		return facetKey{key: key, attr: attr, span: func(w *where) string { return attr.value(w) }}
+	}
+	text := func(column string) string {
+		switch {
+		case column == "":
+			return ""
+		case f.typ == textField:
+			return "toString(" + column + ")"
+		case f.typ == outcomeField:
+			return "if(" + column + ", 'error', 'ok')"
+		case f.typ == flagField:
+			return "if(" + column + ", 'true', 'false')"
+		case f.typ == classField:
+			return "if(" + column + " = 0, '', toString(" + column + "))"
+		case f.typ == idField:
+			return "lower(hex(" + column + "))"
+		default:
+			return "toString(" + column + ")"
+		}
+	}
+	return facetKey{key: key, column: true, rollup: text(f.rollup), span: func(*where) string { return text(f.span) }}
 }
 
-// SuggestValues returns values of key that contain prefix, most frequent first, at most 50.
-func (s *Store) SuggestValues(ctx context.Context, sel Selector, r Range, key, prefix string) ([]Suggestion, error) {
-	return nil, errPending
+// The first letter of an attribute's value says where it is from: of the span, or of the resource with this number.
+const (
+	fromSpan     = 's'
+	fromResource = 'r'
+)
+
+// value is the SQL text of an attribute's value behind its letter, "" for a span that does not have it.
+func (a attributeKey) value(w *where) string {
+	otherwise := "''"
+	if a.resource {
+		otherwise = "concat('" + string(fromResource) + "', toString(resource_id))"
+	}
+	if !a.span {
+		return otherwise
+	}
+	var b strings.Builder
+	b.WriteString("multiIf(")
+	for _, name := range a.names {
+		p := w.text(name)
+		fmt.Fprintf(&b, "mapContains(attributes, %s), concat('%c', attributes[%s]), ", p, fromSpan, p)
+	}
+	return b.String() + otherwise + ")"
+}
+
+func (s *Store) exactFacets(ctx context.Context, q TraceQuery, keys []facetKey, byKey map[string]Facet, out *Facets) error {
+	var w where
+	w.sliceRange(q.Range)
+	if err := w.selector(q.Selector, onRollup); err != nil {
+		return err
+	}
+	w.searched(q)
+	columns := make([]string, len(keys))
+	for i, k := range keys {
+		columns[i] = k.rollup
+	}
+	counts, err := s.countFacets(ctx, columns, "toFloat64(sum(spans)) AS n, toFloat64(sumIf(spans, error)) AS e", "FROM "+q.Range.tier().table+"\n  WHERE "+w.String(), true, w.args)
+	if err != nil {
+		return err
+	}
+	for i, k := range keys {
+		facet, total := counts[i].facet(k.key, 1)
+		byKey[k.key], out.Total = facet, max(out.Total, total)
+	}
+	return nil
+}
+
+// searched adds which spans a search is about, in terms of the rollup.
+func (w *where) searched(q TraceQuery) {
+	switch {
+	case q.AnySpan || q.namesKind():
+	case q.Service != "":
+		w.add(rollupInbound)
+	default:
+		w.add("root")
+	}
+	if q.ErrorsOnly {
+		w.add("error")
+	}
+}
+
+func (s *Store) sampledFacets(ctx context.Context, q TraceQuery, plan *slicePlan, keys []facetKey, byKey map[string]Facet, out *Facets) error {
+	part, err := plan.next(ctx, facetSample, facetSpans)
+	if err != nil {
+		return err
+	}
+	w, err := (&search{q: q}).where(part)
+	if err != nil {
+		return err
+	}
+	columns := make([]string, len(keys))
+	for i, k := range keys {
+		columns[i] = k.span(w)
+	}
+	counts, err := s.countFacets(ctx, columns, "toFloat64(1) AS n, toFloat64(error) AS e", "FROM spans\n  WHERE "+w.String()+"\n  LIMIT "+strconv.Itoa(facetSample), false, w.args)
+	if err != nil {
+		return err
+	}
+	var expected float64
+	for _, slice := range part {
+		expected += slice.matching
+	}
+	for i, k := range keys {
+		if !k.column {
+			if err := s.nameResources(ctx, k.attr, &counts[i]); err != nil {
+				return err
+			}
+		}
+		scale := 1.0
+		if n := counts[i].total; n >= facetSample {
+			scale = plan.total / n
+		} else if n > 0 && expected > 0 {
+			scale = max(plan.total/expected, 1)
+		}
+		facet, total := counts[i].facet(k.key, scale)
+		byKey[k.key], out.Total = facet, max(out.Total, total)
+	}
+	return nil
+}
+
+// facetCounts are the counts of one key by value.
+type facetCounts struct {
+	values map[string][2]float64 // spans, failed spans
+	total  float64
+}
+
+// countFacets runs one query for several keys: the rows of from are reduced to the text of every key, and those are
+// counted key by key.
+func (s *Store) countFacets(ctx context.Context, columns []string, counts, from string, group bool, args []any) ([]facetCounts, error) {
+	names := make([]string, len(columns))
+	inner := make([]string, len(columns))
+	for i, column := range columns {
+		names[i] = "v" + strconv.Itoa(i)
+		inner[i] = column + " AS " + names[i]
+	}
+	byKeys := ""
+	if group {
+		byKeys = "\n  GROUP BY " + strings.Join(names, ", ")
+	}
+	sql := `
+SELECT key, value, sum(n) AS total, sum(e)
+FROM
+(
+  SELECT ` + strings.Join(inner, ", ") + ", " + counts + `
+  ` + from + byKeys + `
+)
+ARRAY JOIN [` + strings.Join(names, ", ") + `] AS value, arrayEnumerate([` + strings.Join(names, ", ") + `]) AS key
+GROUP BY key, value
+ORDER BY key, total DESC, value
+LIMIT 1000 BY key`
+	out := make([]facetCounts, len(columns))
+	for i := range out {
+		out[i].values = map[string][2]float64{}
+	}
+	err := s.scan(ctx, "facets", sql, args, func(rows driver.Rows) error {
+		var key uint32
+		var value string
+		var n, failed float64
+		if err := rows.Scan(&key, &value, &n, &failed); err != nil {
+			return err
+		}
+		out[key-1].values[value] = [2]float64{n, failed}
+		out[key-1].total += n
+		return nil
+	})
+	return out, err
+}
+
+// nameResources replaces letters and numbers of resources by the values of the attribute.
+func (s *Store) nameResources(ctx context.Context, attr attributeKey, counts *facetCounts) error {
+	named := map[string][2]float64{}
+	add := func(value string, n [2]float64) {
+		sum := named[value]
+		named[value] = [2]float64{sum[0] + n[0], sum[1] + n[1]}
+	}
+	byID := map[string][2]float64{}
+	var ids []uint64
+	for value, n := range counts.values {
+		switch {
+		case value == "":
+			add("", n)
+		case value[0] == fromResource:
+			byID[value[1:]] = n
+			id, err := strconv.ParseUint(value[1:], 10, 64)
+			if err != nil {
+				return fmt.Errorf("facet: resource %q: %w", value[1:], err)
+			}
+			ids = append(ids, id)
+		default:
+			add(value[1:], n)
+		}
+	}
+	if len(ids) > 0 {
+		resources, err := s.resources(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			add(resources[id].attribute(attr.names), byID[strconv.FormatUint(id, 10)])
+		}
+	}
+	counts.values = named
+	return nil
+}
+
+// attribute returns the value of the first of names that the resource has.
+func (r *Resource) attribute(names []string) string {
+	if r == nil {
+		return ""
+	}
+	for _, name := range names {
+		for _, a := range r.Attributes {
+			if a.Key == name {
+				return a.Value
+			}
+		}
+	}
+	return ""
+}
+
+// facet orders the values; scale makes a sample stand for the whole. It also returns the scaled total.
+func (c facetCounts) facet(key string, scale float64) (Facet, float64) {
+	f := Facet{Key: key}
+	if c.total == 0 {
+		return f, 0
+	}
+	for value, n := range c.values {
+		if value != "" {
+			f.Values = append(f.Values, FacetValue{Value: value, Count: n[0] * scale, Share: n[0] / c.total, ErrorShare: n[1] / n[0]})
+		}
+	}
+	slices.SortFunc(f.Values, func(a, b FacetValue) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
+	})
+	f.Values = f.Values[:min(len(f.Values), maxFacetValues)]
+	f.Others = 1
+	for _, v := range f.Values {
+		f.Others -= v.Share
+	}
+	f.Others = max(f.Others, 0)
+	return f, c.total * scale
 }

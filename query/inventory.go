@@ -1,8 +1,13 @@
 package query
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 )
 
 // A Deployment is a version of a service and when it was seen.
@@ -13,31 +18,114 @@ type Deployment struct {
 
 // Deployments returns the versions first seen in the range, newest first, at most 1,000.
 func (s *Store) Deployments(ctx context.Context, sel Selector, r Range) ([]Deployment, error) {
-	return nil, errPending
+	var list []Deployment
+	err := s.deployments(ctx, sel, r.From, r.To, func(d Deployment) { list = append(list, d) })
+	return list, err
+}
+
+// deployments calls each for the versions first seen in [from, to), newest first.
+func (s *Store) deployments(ctx context.Context, sel Selector, from, to time.Time, each func(Deployment)) error {
+	var w where
+	w.add("version != ''")
+	if sel.Env != "" {
+		w.add("env = " + w.text(sel.Env))
+	}
+	if sel.Service != "" {
+		w.add("service = " + w.text(sel.Service))
+	}
+	having := "first >= " + w.seconds(from) + " AND first < " + w.seconds(to)
+	return s.scan(ctx, "deployments", `
+SELECT service, env, version, min(first_seen) AS first, max(last_seen)
+FROM deployments
+WHERE `+w.String()+`
+GROUP BY service, env, version
+HAVING `+having+`
+ORDER BY first DESC, service, version
+LIMIT 1000`, w.args, func(rows driver.Rows) error {
+		var d Deployment
+		err := rows.Scan(&d.Service, &d.Env, &d.Version, &d.First, &d.Last)
+		d.First, d.Last = d.First.UTC(), d.Last.UTC()
+		each(d)
+		return err
+	})
 }
 
 // An Instance is a process of a service.
 type Instance struct {
 	Resource
-	LastSeen time.Time
+	LastSeen time.Time // exact within an hour
+	Live     bool      // it sent spans in the last minute of the range
+
+	// Inbound requests of that minute, from raw spans.
+	RequestRate float64
+	ErrorRate   float64
+	P95         time.Duration
 }
 
-// Instances returns the instances of a service that were seen in the range, latest first, at most 1,000.
+// Instances returns the instances of a service that were seen in the range, running ones first, at most 1,000.
 func (s *Store) Instances(ctx context.Context, service string, r Range) ([]Instance, error) {
-	return nil, errPending
+	var list []Instance
+	live := map[uint64]Instance{}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { list, err = s.resourcesOf(ctx, service, r); return err })
+	g.Go(func() error { return s.liveRED(ctx, service, r, live) })
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for i, at := range list {
+		if now, ok := live[at.ID]; ok {
+			list[i].Live, list[i].RequestRate, list[i].ErrorRate, list[i].P95 = true, now.RequestRate, now.ErrorRate, now.P95
+		}
+	}
+	slices.SortFunc(list, func(a, b Instance) int {
+		return cmp.Or(-cmp.Compare(boolInt(a.Live), boolInt(b.Live)), b.LastSeen.Compare(a.LastSeen), cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.ID, b.ID))
+	})
+	return list, nil
 }
 
-// An Overview is the state of the whole in a few numbers.
-type Overview struct {
-	Services, Endpoints, Instances int
-	Envs                           []string
-	Spans                          uint64        // stored spans of the range
-	SpanRate                       float64       // stored spans per second, over the last complete minute of the range
-	LastEvent                      time.Time     // newest span of all time; zero when nothing was ever stored
-	Lag                            time.Duration // from LastEvent to the end of the range, at least 0
+// seenMargin is how old last_seen of a running instance can be.
+const seenMargin = time.Hour
+
+func (s *Store) resourcesOf(ctx context.Context, service string, r Range) ([]Instance, error) {
+	var w where
+	w.add("service = " + w.text(service))
+	w.add("last_seen >= " + w.seconds(r.From.Add(-seenMargin)))
+	var list []Instance
+	err := s.scan(ctx, "instances", `
+SELECT `+resourceColumns+`, last_seen
+FROM resources
+WHERE `+w.String()+`
+ORDER BY last_seen DESC, resource_id
+LIMIT 1 BY resource_id
+LIMIT 1000`, w.args, func(rows driver.Rows) error {
+		var at Instance
+		err := scanResource(rows, &at.Resource, &at.LastSeen)
+		at.LastSeen = at.LastSeen.UTC()
+		list = append(list, at)
+		return err
+	})
+	return list, err
 }
 
-// Overview counts what is there. A zero LastEvent means that no span was ever stored.
-func (s *Store) Overview(ctx context.Context, sel Selector, r Range) (*Overview, error) {
-	return nil, errPending
+func (s *Store) liveRED(ctx context.Context, service string, r Range, out map[uint64]Instance) error {
+	var w where
+	r = r.live()
+	w.sliceRange(r)
+	w.add("service = " + w.text(service))
+	return s.scan(ctx, "running instances", `
+SELECT resource_id, sumIf(weight, inbound), sumIf(weight, inbound AND error), ifNotFinite(quantileIf(0.95)(duration, inbound), 0)
+FROM (SELECT resource_id, weight, error, duration, `+spanInbound+` AS inbound FROM spans WHERE `+w.String()+`)
+GROUP BY resource_id`, w.args, func(rows driver.Rows) error {
+		var id uint64
+		var requests, failed, p95 float64
+		if err := rows.Scan(&id, &requests, &failed, &p95); err != nil {
+			return err
+		}
+		at := Instance{RequestRate: requests / r.Covered().Seconds(), P95: time.Duration(p95)}
+		if requests > 0 {
+			at.ErrorRate = failed / requests
+		}
+		out[id] = at
+		return nil
+	})
 }

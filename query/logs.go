@@ -3,6 +3,8 @@ package query
 import (
 	"context"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 // A LogRecord is one stored log record.
@@ -21,7 +23,56 @@ type LogRecord struct {
 	Attributes   []Attribute
 }
 
-// LogsOfTrace returns the log records of a trace in order of time, at most 5,000.
+// logMargin is how far from the spans of a trace its log records may be.
+const logMargin = 60
+
+// LogsOfTrace returns the log records of a trace in order of time, at most 5,000. They are looked for around the
+// spans of the trace, up to a minute before and after; a trace without spans has none.
 func (s *Store) LogsOfTrace(ctx context.Context, id TraceID) ([]LogRecord, error) {
-	return nil, errPending
+	spanSlices, err := s.traceSlices(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	var w where
+	w.add("slice IN " + w.slices(withNeighbours(spanSlices)))
+	w.add("trace_id = " + w.rawTraceID(id))
+	var list []LogRecord
+	err = s.scan(ctx, "logs of trace", `
+SELECT ts, span_id, env, service, severity, severity_text, event_name, body, body_type, scope, resource_id,
+       formatRowNoNewline('RowBinary', attributes), attribute_types
+FROM logs
+WHERE `+w.String()+`
+ORDER BY ts, span_id
+LIMIT 5000`, w.args, func(rows driver.Rows) error {
+		r := LogRecord{TraceID: id, BodyType: 's'}
+		var span, bodyType, attributes, types string
+		if err := rows.Scan(&r.Time, &span, &r.Env, &r.Service, &r.Severity, &r.SeverityText, &r.EventName, &r.Body, &bodyType, &r.Scope, &r.ResourceID, &attributes, &types); err != nil {
+			return err
+		}
+		r.Time = r.Time.UTC()
+		copy(r.SpanID[:], span)
+		if bodyType != "" {
+			r.BodyType = bodyType[0]
+		}
+		b := rowBinary{rest: attributes}
+		r.Attributes = b.attributes(types)
+		list = append(list, r)
+		return b.err
+	})
+	return list, err
+}
+
+// withNeighbours adds the slices within logMargin of each.
+func withNeighbours(list []uint32) []uint32 {
+	seen := map[uint32]bool{}
+	var out []uint32
+	for _, slice := range list {
+		for at := slice - min(slice, logMargin); at <= slice+logMargin; at += uint32(tier10s.slice / time.Second) {
+			if !seen[at] {
+				seen[at] = true
+				out = append(out, at)
+			}
+		}
+	}
+	return out
 }

@@ -2,7 +2,13 @@ package query
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"strconv"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 // A TraceQuery asks for traces that have a matching span.
@@ -83,7 +89,245 @@ type ServiceShare struct {
 	Share   float64
 }
 
-// SearchTraces returns a page of traces that match.
+// The limits of a search.
+const (
+	defaultTraceLimit   = 50
+	maxTraceLimit       = 500
+	defaultSearchBudget = 75 * time.Millisecond
+)
+
+// SearchTraces returns a page of traces that match. It reads as little as it can: the rollup tells in which slices a
+// match can be, those are read newest first in growing portions, and reading ends when the page is full or the budget
+// is spent.
 func (s *Store) SearchTraces(ctx context.Context, q TraceQuery) (*TraceList, error) {
-	return nil, errPending
+	if q.Limit <= 0 {
+		q.Limit = defaultTraceLimit
+	}
+	q.Limit = min(q.Limit, maxTraceLimit)
+	if q.Budget <= 0 {
+		q.Budget = defaultSearchBudget
+	}
+	before, err := parseCursor(q.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.newSearch(q, before)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.run(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.summarize(ctx); err != nil {
+		return nil, err
+	}
+	p.list.Matching = p.estimate()
+	p.list.Scanned.Elapsed = time.Since(p.started)
+	return p.list, nil
+}
+
+// A searchCursor is the last match of a page. Matches are ordered by (at, id), both descending.
+type searchCursor struct {
+	at int64 // start of the matching span in nanoseconds
+	id TraceID
+}
+
+func (c searchCursor) String() string {
+	var raw [24]byte
+	binary.BigEndian.PutUint64(raw[:], uint64(c.at))
+	copy(raw[8:], c.id[:])
+	return hex.EncodeToString(raw[:])
+}
+
+func parseCursor(text string) (*searchCursor, error) {
+	if text == "" {
+		return nil, nil
+	}
+	raw, err := hex.DecodeString(text)
+	if err != nil || len(raw) != 24 {
+		return nil, fmt.Errorf("cursor %q is not one of a trace list: leave it out to start at the newest", text)
+	}
+	c := &searchCursor{at: int64(binary.BigEndian.Uint64(raw))}
+	copy(c.id[:], raw[8:])
+	return c, nil
+}
+
+// A search is the state of one [Store.SearchTraces].
+type search struct {
+	store   *Store
+	q       TraceQuery
+	before  *searchCursor // matches must be older
+	plan    *slicePlan
+	started time.Time
+
+	seen   map[TraceID]bool
+	expect float64 // matches that the plan promised for what was searched
+	list   *TraceList
+}
+
+func (s *Store) newSearch(q TraceQuery, before *searchCursor) (*search, error) {
+	plan, err := newSlicePlan(s, q)
+	if err != nil {
+		return nil, err
+	}
+	if before != nil {
+		plan.before = min(plan.before, uint32(max(before.at, 0)/int64(time.Second))+1)
+	}
+	// Whether the conditions are sound shows now, not after the plan.
+	if _, err := (&search{q: q}).where(nil); err != nil {
+		return nil, err
+	}
+	return &search{store: s, q: q, before: before, plan: plan, started: time.Now(), seen: map[TraceID]bool{}, list: &TraceList{}}, nil
+}
+
+// Portions of a search, in spans. The first is small because most pages are full after it; later ones take about a
+// third of the budget that is left.
+const (
+	firstPortion = 100_000
+	minPortion   = 50_000
+	maxPortion   = 2_000_000
+)
+
+// run fills the list with matches until it is full, the range is searched or the budget is spent.
+func (p *search) run(ctx context.Context) error {
+	portion := float64(firstPortion)
+	for {
+		want := p.q.Limit - len(p.list.Traces)
+		part, err := p.plan.next(ctx, float64(want), portion)
+		if err != nil || len(part) == 0 {
+			return err
+		}
+		began := time.Now()
+		full, err := p.read(ctx, part, want)
+		if err != nil {
+			return err
+		}
+		oldest := part[len(part)-1].at
+		if full {
+			last := p.list.Traces[len(p.list.Traces)-1]
+			p.list.Cursor = searchCursor{last.MatchTime.UnixNano(), last.TraceID}.String()
+			p.expectUpTo(part, last.MatchTime)
+			return nil
+		}
+		p.expectUpTo(part, time.Time{})
+		if left := p.q.Budget - time.Since(p.started); left <= 0 {
+			if p.plan.more() {
+				p.list.SearchedTo = time.Unix(int64(oldest), 0).UTC()
+				p.list.Cursor = searchCursor{at: p.list.SearchedTo.UnixNano()}.String()
+			}
+			return nil
+		} else if took := time.Since(began).Seconds(); took > 0 {
+			portion = min(max(spansOf(part)/took*left.Seconds()/3, minPortion), maxPortion)
+		}
+	}
+}
+
+// expectUpTo counts what the plan promised for the part that was read, down to the moment of the last match; a zero
+// moment means all of it.
+func (p *search) expectUpTo(part []slicePart, last time.Time) {
+	for _, s := range part {
+		start := time.Unix(int64(s.at), 0)
+		past := start.Add(tier10s.slice).Sub(last) // how much of the slice was gone through
+		p.expect += s.matching * min(max(past.Seconds()/tier10s.slice.Seconds(), 0), 1)
+	}
+}
+
+func spansOf(part []slicePart) float64 {
+	var n float64
+	for _, s := range part {
+		n += s.spans
+	}
+	return n
+}
+
+// where is the condition for matching spans in the given slices.
+func (p *search) where(part []slicePart) (*where, error) {
+	w := &where{}
+	list := make([]uint32, len(part))
+	for i, s := range part {
+		list[i] = s.at
+	}
+	w.add("slice IN " + w.slices(list))
+	w.add("ts >= " + w.nanos(p.q.Range.From))
+	w.add("ts < " + w.nanos(p.q.Range.To))
+	if p.before != nil {
+		at, id := w.nanos(time.Unix(0, p.before.at)), w.rawTraceID(p.before.id)
+		w.add("(ts < " + at + " OR ts = " + at + " AND trace_id < " + id + ")")
+	}
+	return w, p.q.conditions(w)
+}
+
+// conditions adds what a matching span must be, without time.
+func (q *TraceQuery) conditions(w *where) error {
+	switch {
+	case q.AnySpan || q.namesKind():
+	case q.Service != "":
+		w.add(spanInbound)
+	default:
+		w.add(spanRoot)
+	}
+	if q.ErrorsOnly {
+		w.add("error")
+	}
+	if q.MinDuration > 0 {
+		w.add("duration >= " + w.bind("UInt64", uint64(q.MinDuration)))
+	}
+	if q.MaxDuration > 0 {
+		w.add("duration <= " + w.bind("UInt64", uint64(q.MaxDuration)))
+	}
+	return w.selector(q.Selector, onSpans)
+}
+
+// read appends the matches of one portion and reports whether the list is full.
+func (p *search) read(ctx context.Context, part []slicePart, want int) (full bool, err error) {
+	w, err := p.where(part)
+	if err != nil {
+		return false, err
+	}
+	found := 0
+	err = p.store.scan(ctx, "matching spans", `
+SELECT ts, trace_id, span_id, service, operation, version, duration, error, http_status
+FROM spans
+WHERE `+w.String()+`
+ORDER BY ts DESC, trace_id DESC
+LIMIT 1 BY trace_id
+LIMIT `+strconv.Itoa(want+len(p.seen)), w.args, func(rows driver.Rows) error {
+		t, err := scanMatch(rows)
+		if err == nil && !p.seen[t.TraceID] && found < want {
+			found++
+			p.seen[t.TraceID] = true
+			p.list.Traces = append(p.list.Traces, t)
+		}
+		return err
+	})
+	p.list.Scanned.Rows += uint64(spansOf(part))
+	return found == want, err
+}
+
+func scanMatch(rows driver.Rows) (TraceSummary, error) {
+	var t TraceSummary
+	var trace, span string
+	var duration uint64
+	var status uint16
+	err := rows.Scan(&t.MatchTime, &trace, &span, &t.MatchService, &t.MatchOperation, &t.MatchVersion, &duration, &t.MatchError, &status)
+	copy(t.TraceID[:], trace)
+	copy(t.MatchSpan[:], span)
+	t.MatchTime, t.MatchDuration, t.MatchHTTPStatus = t.MatchTime.UTC(), time.Duration(duration), int(status)
+	return t, err
+}
+
+// estimate is how many spans match in the whole range. The plan knows exactly what the rollup knows; for the rest it
+// is scaled by how many of its promises turned out true in what was searched.
+func (p *search) estimate() Estimate {
+	found := float64(len(p.list.Traces))
+	switch {
+	case p.plan.exact():
+		return Estimate{p.plan.total, true}
+	case p.list.Cursor == "" && p.before == nil:
+		return Estimate{found, true}
+	case p.expect > 0:
+		return Estimate{max(p.plan.total*min(found/p.expect, 1), found), false}
+	default:
+		return Estimate{found, false}
+	}
 }

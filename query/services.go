@@ -1,8 +1,15 @@
 package query
 
 import (
+	"cmp"
 	"context"
+	"math"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 )
 
 // A ServiceRED is a row of the services table: inbound requests of one service.
@@ -15,7 +22,7 @@ type ServiceRED struct {
 	// Sparklines: evenly spaced over the range, at most 40 points. P99s are seconds, NaN without requests.
 	Rates, ErrorRates, P99s []float64
 
-	Instances  int      // instances seen in the range
+	Instances  int      // processes that sent spans in the last minute of the range
 	Endpoints  int      // inbound operations seen in the range
 	Versions   []string // versions seen in the range, newest first
 	LastDeploy Deploy   // zero when no version is known
@@ -29,7 +36,225 @@ type Deploy struct {
 	At      time.Time
 }
 
-// Services returns every service that had spans in the range, the one with the most requests first.
+// maxSparkPoints is the most points of a sparkline.
+const maxSparkPoints = 40
+
+// Services returns every service that had spans in the range, the one with the most requests first. One query answers
+// each question for all services at once.
 func (s *Store) Services(ctx context.Context, sel Selector, r Range) ([]ServiceRED, error) {
-	return nil, errPending
+	services, err := s.serviceRows(ctx, sel, r)
+	if err != nil || len(services) == 0 {
+		return nil, err
+	}
+	var silent []string // services without inbound spans
+	for name, row := range services {
+		if !row.Inbound {
+			silent = append(silent, name)
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.serviceSparks(ctx, sel, r, silent, services) })
+	previous := map[string]measure{}
+	g.Go(func() error {
+		q, err := newServiceQuery(sel, r.Shift(previousShift), silent)
+		if err != nil {
+			return err
+		}
+		q.keys = []string{"service"}
+		var service string
+		return s.scanMeasures(ctx, "services before", q, []any{&service}, func(m measure) { previous[service] = m })
+	})
+	var languages map[string]string
+	g.Go(func() (err error) { languages, err = s.languages(ctx); return err })
+	var instances map[string]uint64
+	g.Go(func() (err error) { instances, err = s.liveInstances(ctx, sel, r); return err })
+	deploys := map[string][]Deployment{}
+	g.Go(func() error {
+		return s.deployments(ctx, Selector{Env: sel.Env, Service: sel.Service}, time.Time{}, r.To, func(d Deployment) { deploys[d.Service] = append(deploys[d.Service], d) })
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	list := make([]ServiceRED, 0, len(services))
+	for name, row := range services {
+		row.Language, row.Instances = languages[name], int(instances[name])
+		row.Previous = previous[name].totals(r.Shift(previousShift).Covered())
+		row.setDeploys(deploys[name])
+		list = append(list, *row)
+	}
+	slices.SortFunc(list, func(a, b ServiceRED) int {
+		return cmp.Or(cmp.Compare(b.Requests, a.Requests), cmp.Compare(a.Service, b.Service))
+	})
+	return list, nil
+}
+
+// setDeploys takes deployments, newest first, and orders the versions by them.
+func (s *ServiceRED) setDeploys(list []Deployment) {
+	age := map[string]int{}
+	for i, d := range list {
+		if _, ok := age[d.Version]; !ok {
+			age[d.Version] = i
+		}
+	}
+	slices.SortFunc(s.Versions, func(a, b string) int {
+		i, seenA := age[a]
+		j, seenB := age[b]
+		if !seenA || !seenB {
+			return cmp.Or(-cmp.Compare(boolInt(seenA), boolInt(seenB)), cmp.Compare(b, a))
+		}
+		return cmp.Compare(i, j)
+	})
+	for _, d := range list {
+		if slices.Contains(s.Versions, d.Version) {
+			s.LastDeploy = Deploy{d.Version, d.First}
+			return
+		}
+	}
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// newServiceQuery is for inbound spans, and for all spans of the services that have no inbound ones.
+func newServiceQuery(sel Selector, r Range, silent []string) (*rollupQuery, error) {
+	q := &rollupQuery{tier: r.tier()}
+	q.where.sliceRange(r)
+	if err := q.where.selector(sel, onRollup); err != nil {
+		return nil, err
+	}
+	switch {
+	case sel.namesKind():
+	case len(silent) > 0:
+		q.where.add("(" + rollupInbound + " OR service IN " + q.where.texts(silent) + ")")
+	default:
+		q.where.add(rollupInbound)
+	}
+	return q, nil
+}
+
+// serviceRows finds out which services there are, and what is cheap to know about them.
+func (s *Store) serviceRows(ctx context.Context, sel Selector, r Range) (map[string]*ServiceRED, error) {
+	q := &rollupQuery{tier: r.tier(), keys: []string{"service"}}
+	q.where.sliceRange(r)
+	if err := q.where.selector(sel, onRollup); err != nil {
+		return nil, err
+	}
+	inbound := rollupInbound
+	if sel.namesKind() {
+		inbound = "1"
+	}
+	sql := q.sums("max("+inbound+")", "uniqExactIf(operation, "+inbound+")", "arraySort(groupUniqArray(version))", "arraySort(groupUniqArray(env))")
+	services := map[string]*ServiceRED{}
+	err := s.scan(ctx, "services", sql, q.where.args, func(rows driver.Rows) error {
+		var row ServiceRED
+		var inbound uint8
+		var endpoints uint64
+		var envs []string
+		if err := rows.Scan(&row.Service, &inbound, &endpoints, &row.Versions, &envs); err != nil {
+			return err
+		}
+		notEmpty := func(s string) bool { return s == "" }
+		row.Versions = slices.DeleteFunc(row.Versions, notEmpty)
+		row.Env = strings.Join(slices.DeleteFunc(envs, notEmpty), ", ")
+		row.Inbound, row.Endpoints = inbound != 0, int(endpoints)
+		services[row.Service] = &row
+		return nil
+	})
+	return services, err
+}
+
+// serviceSparks fills totals and sparklines.
+func (s *Store) serviceSparks(ctx context.Context, sel Selector, r Range, silent []string, services map[string]*ServiceRED) error {
+	q, err := newServiceQuery(sel, r, silent)
+	if err != nil {
+		return err
+	}
+	spark := r
+	spark.Step = r.Step * time.Duration((r.Len()+maxSparkPoints-1)/maxSparkPoints)
+	n := int((r.To.Sub(r.From) + spark.Step - 1) / spark.Step)
+	q.keys = []string{"service", stepKey(r, spark.Step)}
+	sums := map[string]*accumulator{}
+	var service string
+	var step int32
+	err = s.scanMeasures(ctx, "services over time", q, []any{&service, &step}, func(m measure) {
+		row := services[service]
+		if row == nil || step < 0 || int(step) >= n {
+			return
+		}
+		if sums[service] == nil {
+			sums[service] = &accumulator{}
+			row.Rates, row.ErrorRates = make([]float64, n), make([]float64, n)
+			row.P99s = slices.Repeat([]float64{math.NaN()}, n)
+		}
+		sums[service].add(m)
+		row.Rates[step] = m.requests / spark.covered(int(step)).Seconds()
+		if m.requests > 0 {
+			row.ErrorRates[step] = m.errors / m.requests
+			row.P99s[step] = m.latency.quantile(0.99, m.latency.Total()) / 1e9
+		}
+	})
+	for service, sum := range sums {
+		services[service].Totals = sum.totals(r.Covered())
+	}
+	return err
+}
+
+// languages returns the language of each service. Resources are as many as processes in their retention.
+func (s *Store) languages(ctx context.Context) (map[string]string, error) {
+	out := map[string]string{}
+	err := s.scan(ctx, "languages", `
+SELECT service, argMax(language, last_seen)
+FROM resources
+WHERE language != ''
+GROUP BY service
+LIMIT 10000`, nil, func(rows driver.Rows) error {
+		var service, language string
+		err := rows.Scan(&service, &language)
+		out[service] = language
+		return err
+	})
+	return out, err
+}
+
+// liveWindow is how far back from the end of a range an instance counts as running.
+const liveWindow = time.Minute
+
+// live is the last minute of a range, in whole slices.
+func (r Range) live() Range {
+	until := r.To
+	if !r.Until.IsZero() && r.Until.Before(until) {
+		until = r.Until
+	}
+	from := until.Add(-liveWindow)
+	if from.Before(r.From) {
+		from = r.From
+	}
+	return alignRange(from, until, tier10s.slice)
+}
+
+// liveInstances counts the processes of each service that sent spans in the last minute. It reads two narrow columns
+// of spans, because resources are only marked as seen once an hour.
+func (s *Store) liveInstances(ctx context.Context, sel Selector, r Range) (map[string]uint64, error) {
+	var w where
+	w.sliceRange(r.live())
+	if err := w.selector(Selector{Env: sel.Env, Service: sel.Service}, onSpans); err != nil {
+		return nil, err
+	}
+	out := map[string]uint64{}
+	err := s.scan(ctx, "instances", `
+SELECT service, uniqExact(resource_id)
+FROM spans
+WHERE `+w.String()+`
+GROUP BY service`, w.args, func(rows driver.Rows) error {
+		var service string
+		var n uint64
+		err := rows.Scan(&service, &n)
+		out[service] = n
+		return err
+	})
+	return out, err
 }

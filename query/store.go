@@ -50,5 +50,3 @@ func (s *Store) scan(ctx context.Context, what, sql string, args []any, row func
 	}
 	return nil
 }
-
-var errPending = errors.New("not there yet")

@@ -1,9 +1,6 @@
 package query
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // MaxTraceSpans is the most spans of one trace that are read; the earliest are kept.
 const MaxTraceSpans = 80_000
@@ -42,6 +39,7 @@ type Span struct {
 	Attributes            []Attribute // in key order
 	Events                []Event
 	Links                 []Link
+	TraceState            string // of W3C trace context
 	Extra                 string // JSON object of rare fields, "" when none
 }
 
@@ -75,14 +73,4 @@ type Resource struct {
 	Env, Service, Version string
 	Instance, Language    string
 	Attributes            []Attribute // in key order
-}
-
-// Trace returns a trace, or [ErrNotFound].
-func (s *Store) Trace(ctx context.Context, id TraceID) (*Trace, error) {
-	return nil, errPending
-}
-
-// Span returns one span with all its detail and its resource, or [ErrNotFound].
-func (s *Store) Span(ctx context.Context, id TraceID, span SpanID) (*Span, *Resource, error) {
-	return nil, nil, errPending
 }
