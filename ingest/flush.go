@@ -37,6 +37,9 @@ const drainTime = 10 * time.Second
 // answers ErrClosed from then on.
 func (p *Pipeline) Run(ctx context.Context) error {
 	f := newFlusher(p)
+	rolledUp := make(chan error, 1)
+	coarse, stopCoarse := context.WithCancel(context.WithoutCancel(ctx))
+	go func() { rolledUp <- p.rollups.run(coarse) }()
 	err := f.run(ctx)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
@@ -45,7 +48,9 @@ func (p *Pipeline) Run(ctx context.Context) error {
 			break
 		}
 	}
-	return errors.Join(err, p.log.Close())
+	err = errors.Join(err, p.log.Close())
+	stopCoarse()
+	return errors.Join(err, <-rolledUp)
 }
 
 // flusher turns log segments into blocks and inserts them. Live traffic and replay take the same path.
@@ -152,6 +157,9 @@ func (f *flusher) insertAll(ctx context.Context, token string) error {
 		if err := f.insert(ctx, "red_10s", token, red, nil); err != nil {
 			return err
 		}
+		if err := f.p.rollups.add(ctx, token, f.spans); err != nil {
+			return err
+		}
 	}
 	if f.logs.Rows() > 0 {
 		block, order := f.logs.Block()
@@ -162,33 +170,41 @@ func (f *flusher) insertAll(ctx context.Context, token string) error {
 	return nil
 }
 
-// insert brings a block into a table, and tries until it is there or ctx is done.
-func (f *flusher) insert(ctx context.Context, table, token string, block native.Block, order []int32) error {
+func (f *flusher) insert(ctx context.Context, table, token string, block native.Block, order []int32) (err error) {
+	f.buffer, err = f.p.insert(ctx, table, token, block, order, f.buffer)
+	return err
+}
+
+// insert brings a block into a table, and tries until it is there or ctx is done. It encodes into buffer, which it
+// returns for reuse.
+func (p *Pipeline) insert(
+	ctx context.Context, table, token string, block native.Block, order []int32, buffer []byte,
+) ([]byte, error) {
 	if block.Rows() == 0 {
-		return nil
+		return buffer, nil
 	}
-	f.buffer = block.Encode(f.buffer[:0], order)
+	buffer = block.Encode(buffer[:0], order)
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		began := time.Now()
 		try, cancel := context.WithTimeout(ctx, insertTimeout)
-		err := f.p.db.InsertNative(try, table, block.Names(), token, f.buffer)
+		err := p.db.InsertNative(try, table, block.Names(), token, buffer)
 		cancel()
 		if err == nil {
 			insertSeconds(table).Update(time.Since(began).Seconds())
 			insertedRows(table).Add(block.Rows())
-			f.p.status.set(nil)
-			return nil
+			p.status.set(nil)
+			return buffer, nil
 		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return buffer, ctx.Err()
 		}
 		insertFailures.Inc()
-		f.p.status.set(fmt.Errorf("insert %d rows into %q: %w", block.Rows(), table, err))
-		f.p.logger.Warn("insert failed, the write-ahead log holds the data", "table", table, "rows", block.Rows(),
+		p.status.set(err)
+		p.logger.Warn("insert failed, the write-ahead log holds the data", "table", table, "rows", block.Rows(),
 			"retry_in", pause, "error", err)
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return buffer, ctx.Err()
 		case <-time.After(pause):
 		}
 	}

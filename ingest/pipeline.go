@@ -23,20 +23,26 @@ type Config struct {
 	MaxLogBytes  int64         // what the log may hold while ClickHouse is slow or away [4 GiB]
 	MaxAge       time.Duration // older telemetry is rejected [31 days]
 	SegmentItems int           // spans, points and records in a block at most [200,000]
-	SegmentAge   time.Duration // how long a smaller block is waited for [1s]
+	SegmentAge   time.Duration // how long a smaller block is waited for [1.4s]
 	Logger       *slog.Logger  // [slog.Default()]
 }
 
-const defaultMaxAge = 31 * 24 * time.Hour
+const (
+	defaultMaxAge = 31 * 24 * time.Hour
+	// Telemetry is to be seen two seconds after its acknowledgement; the rest is for the insert. Waiting longer makes fewer
+	// parts, which at a low rate is most of the cost.
+	defaultSegmentAge = 1400 * time.Millisecond
+)
 
 // Pipeline makes export requests durable and brings them into ClickHouse. Export may be called concurrently while Run
 // runs.
 type Pipeline struct {
-	cfg    Config
-	db     *clickhouse.DB
-	log    *wal.Log
-	logger *slog.Logger
-	status status
+	cfg     Config
+	db      *clickhouse.DB
+	log     *wal.Log
+	rollups *rollups
+	logger  *slog.Logger
+	status  status
 }
 
 // New opens the write-ahead log below cfg.Dir. What an earlier process acknowledged and did not insert is inserted
@@ -48,8 +54,14 @@ func New(db *clickhouse.DB, cfg Config) (*Pipeline, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	log, err := wal.Open(wal.Config{
-		Dir:          filepath.Clean(cfg.Dir),
+	cfg.Dir = filepath.Clean(cfg.Dir)
+	if cfg.SegmentAge == 0 {
+		cfg.SegmentAge = defaultSegmentAge
+	}
+	p := &Pipeline{cfg: cfg, db: db, logger: cfg.Logger.With("component", "ingest")}
+	var err error
+	p.log, err = wal.Open(wal.Config{
+		Dir:          filepath.Join(cfg.Dir, "segments"),
 		MaxBytes:     cfg.MaxLogBytes,
 		SegmentItems: cfg.SegmentItems,
 		SegmentAge:   cfg.SegmentAge,
@@ -58,7 +70,9 @@ func New(db *clickhouse.DB, cfg Config) (*Pipeline, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open write-ahead log: %w", err)
 	}
-	p := &Pipeline{cfg: cfg, db: db, log: log, logger: cfg.Logger.With("component", "ingest")}
+	if p.rollups, err = openRollups(p); err != nil {
+		return nil, errors.Join(err, p.log.Close())
+	}
 	return p, nil
 }
 

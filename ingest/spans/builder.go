@@ -298,8 +298,22 @@ func (b *Builder) Block() (native.Block, []int32) {
 // Derived returns the blocks of the tables trace_index and red_10s. Block must have been called before.
 func (b *Builder) Derived() (traceIndex, red native.Block) {
 	b.index.fill(b.columns, b.order)
-	b.redBlock.fill(b.red.rows, b.columns)
+	b.redBlock.fill(b.red.rows, b.redNames())
 	return b.index.block, b.redBlock.block
+}
+
+// AppendRollup appends the RED rows of the batch to dst, in the form that Rollup.Add reads.
+func (b *Builder) AppendRollup(dst []byte) []byte {
+	names := b.redNames()
+	for i := range b.red.rows {
+		dst = b.red.rows[i].append(dst, names)
+	}
+	return dst
+}
+
+func (b *Builder) redNames() *redNames {
+	c := b.columns
+	return &redNames{&c.service.Dictionary, &c.env.Dictionary, &c.version.Dictionary, &c.operation.Dictionary}
 }
 
 // sort orders the rows by (slice, service, trace_id), the table's primary key, and inside a trace by time, which costs

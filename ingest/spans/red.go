@@ -179,20 +179,29 @@ func newRedBlock() *redBlock {
 	return b
 }
 
-// fill replaces the block's content by the rows, whose dictionary numbers belong to the span columns c.
-func (b *redBlock) fill(rows []redRow, c *columns) {
+// redNames are the dictionaries of the numbers in a redKey.
+type redNames struct {
+	service, env, version, operation *native.Dictionary
+}
+
+// operationOf is the name of the key's operation.
+func (n *redNames) operationOf(key *redKey) string {
+	if key.operation >= maxOperations {
+		return otherOperation
+	}
+	return n.operation.Value(key.operation)
+}
+
+// fill replaces the block's content by the rows, whose keys' numbers are those of names.
+func (b *redBlock) fill(rows []redRow, names *redNames) {
 	b.block.Reset()
 	for i := range rows {
 		r := &rows[i]
-		operation := otherOperation
-		if r.key.operation < maxOperations {
-			operation = c.operation.Value(r.key.operation)
-		}
 		b.slice.Append(r.key.slice)
-		b.service.Append([]byte(c.service.Value(r.key.service)))
-		b.env.Append([]byte(c.env.Value(r.key.env)))
-		b.version.Append([]byte(c.version.Value(r.key.version)))
-		b.operation.Append([]byte(operation))
+		b.service.Append([]byte(names.service.Value(r.key.service)))
+		b.env.Append([]byte(names.env.Value(r.key.env)))
+		b.version.Append([]byte(names.version.Value(r.key.version)))
+		b.operation.Append([]byte(names.operationOf(&r.key)))
 		b.kind.Append(int8(r.key.kind))
 		b.root.Append(boolByte(r.key.root))
 		b.status.Append([]byte(statusNames[r.key.status]))
