@@ -35,7 +35,7 @@ var layers = map[string][]string{
 var owners = map[string][]string{
 	"github.com/ebitengine/purego":          {"internal/chdb"},
 	"github.com/ClickHouse/clickhouse-go":   {"internal/clickhouse", "internal/schema", "ingest", "query", "slo", "alerting"},
-	"github.com/ClickHouse/ch-go":           {"internal/chdb"},
+	"github.com/ClickHouse/ch-go":           {"internal/chdb", "internal/clickhouse"},
 	"github.com/a-h/templ":                  {"web"},
 	"github.com/gorilla/websocket":          {"web"},
 	"github.com/prometheus/prometheus":      {"query/promql", "alerting"},

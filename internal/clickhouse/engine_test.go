@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"loadline/internal/chdb"
 	"loadline/internal/chdb/process"
 	"loadline/internal/clickhouse"
 )
@@ -241,5 +240,3 @@ func TestStopEndsTheChild(t *testing.T) {
 		t.Error("ping after Stop succeeds")
 	}
 }
-
-var _ = chdb.EnvLibrary
