@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -415,6 +416,34 @@ func FuzzTranscode(f *testing.F) {
 		wantJSON, _ := want.MarshalJSON()
 		if !bytes.Equal(gotJSON, wantJSON) {
 			t.Fatalf("%s\n got %s\nwant %s", doc, gotJSON, wantJSON)
+		}
+	})
+}
+
+// BenchmarkTranscode compares with the Collector's unmarshaller, which leaves the encoding still to do.
+func BenchmarkTranscode(b *testing.B) {
+	one, err := os.ReadFile("testdata/traces.json")
+	if err != nil {
+		b.Fatal(err)
+	}
+	before, rest, _ := bytes.Cut(one, []byte(`"spans": [`))
+	span := rest[:bytes.LastIndexByte(rest[:bytes.LastIndex(rest, []byte(`"schemaUrl"`))], ']')]
+	doc := slices.Concat(before, []byte(`"spans": [`), bytes.Repeat(append(bytes.Clone(span), ','), 999), rest)
+	b.Run("ours", func(b *testing.B) {
+		b.SetBytes(int64(len(doc)))
+		out := make([]byte, 0, len(doc))
+		for b.Loop() {
+			if _, err := Transcode(out, ingest.Traces, doc); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("collector", func(b *testing.B) {
+		b.SetBytes(int64(len(doc)))
+		for b.Loop() {
+			if err := requestOf(ingest.Traces).UnmarshalJSON(doc); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 }
