@@ -87,6 +87,7 @@ type Point struct {
 	HasValue           bool
 	Count, ZeroCount   uint64
 	Sum, Min, Max      float64 // NaN when absent
+	hasSum             bool
 	ZeroThreshold      float64
 	Scale              int32
 	Positive, Negative []byte // encoded Buckets
@@ -156,6 +157,7 @@ func (p *Point) set(role role, fc *easyproto.FieldContext) (ok bool) {
 		p.Count, ok = fc.Fixed64()
 	case sum:
 		p.Sum, ok = fc.Double()
+		p.hasSum = true
 	case least:
 		p.Min, ok = fc.Double()
 	case most:
@@ -319,8 +321,9 @@ func (p *Point) checkExponential() (wire.Reason, error) {
 			return wire.BadHistogram, err
 		}
 	}
-	// Observations of NaN are counted in no bucket.
-	if !good || total > p.Count || total < p.Count && !math.IsNaN(p.Sum) {
+	// Observations of NaN are counted in no bucket and make the sum NaN.
+	unbucketed := p.hasSum && math.IsNaN(p.Sum)
+	if !good || total > p.Count || total < p.Count && !unbucketed {
 		return wire.BadHistogram, nil
 	}
 	return wire.Accepted, nil
