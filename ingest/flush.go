@@ -10,6 +10,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"loadline/ingest/logs"
+	otlpmetrics "loadline/ingest/metrics"
 	"loadline/ingest/native"
 	"loadline/ingest/spans"
 	"loadline/ingest/wal"
@@ -59,6 +60,7 @@ type flusher struct {
 	resources *wire.Resources
 	spans     *spans.Builder
 	logs      *logs.Builder
+	metrics   *otlpmetrics.Builder
 	buffer    []byte // an encoded block
 	start     string // tells the tokens of this process from those of others
 	segments  int
@@ -71,6 +73,7 @@ func newFlusher(p *Pipeline) *flusher {
 		resources: resources,
 		spans:     spans.NewBuilder(resources),
 		logs:      logs.NewBuilder(resources),
+		metrics:   otlpmetrics.NewBuilder(resources),
 		start:     fmt.Sprintf("%x", time.Now().UnixNano()),
 	}
 }
@@ -111,6 +114,7 @@ func (f *flusher) next(ctx context.Context) error {
 func (f *flusher) read(segment *wal.Segment) (oldest time.Time, err error) {
 	f.spans.Reset()
 	f.logs.Reset()
+	f.metrics.Reset()
 	err = segment.Records(func(kind byte, _ int, at time.Time, body []byte) error {
 		if oldest.IsZero() {
 			oldest = at
@@ -122,6 +126,8 @@ func (f *flusher) read(segment *wal.Segment) (oldest time.Time, err error) {
 			err = f.spans.Add(body, window)
 		case Logs:
 			err = f.logs.Add(body, window)
+		case Metrics:
+			err = f.metrics.Add(body, at, window)
 		}
 		if err != nil {
 			// Export checked these bytes, so that only a defect of this program or of the disk comes here. The other
@@ -164,6 +170,15 @@ func (f *flusher) insertAll(ctx context.Context, token string) error {
 	if f.logs.Rows() > 0 {
 		block, order := f.logs.Block()
 		if err := f.insert(ctx, "logs", token, block, order); err != nil {
+			return err
+		}
+	}
+	for _, t := range f.metrics.Blocks() {
+		tableToken := token
+		if t.Table == "series" || t.Table == "metadata" {
+			tableToken = own
+		}
+		if err := f.insert(ctx, t.Table, tableToken, t.Block, t.Order); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"loadline/ingest/logs"
+	otlpmetrics "loadline/ingest/metrics"
 	"loadline/ingest/spans"
 	"loadline/ingest/wal"
 	"loadline/ingest/wire"
@@ -104,6 +105,8 @@ func check(signal Signal, body []byte, window wire.Window) (wire.Tally, error) {
 	switch signal {
 	case Traces:
 		return spans.Check(body, window)
+	case Metrics:
+		return otlpmetrics.Check(body, window)
 	case Logs:
 		return logs.Check(body, window)
 	}
