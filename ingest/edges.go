@@ -28,7 +28,7 @@ func (p *Pipeline) RunEdges(ctx context.Context) error {
 	for {
 		now := time.Now()
 		for slice := from.Truncate(edgeSlice); !slice.After(now.Add(-edgeDelay)); slice = slice.Add(edgeSlice) {
-			if err := computeEdges(ctx, p.db, slice); err != nil {
+			if err := ComputeEdges(ctx, p.db, slice); err != nil {
 				if ctx.Err() != nil {
 					return nil
 				}
@@ -45,8 +45,8 @@ func (p *Pipeline) RunEdges(ctx context.Context) error {
 	}
 }
 
-// computeEdges replaces the service graph of the minute that starts at slice.
-func computeEdges(ctx context.Context, db *clickhouse.DB, slice time.Time) error {
+// ComputeEdges replaces the service graph of the minute that starts at slice.
+func ComputeEdges(ctx context.Context, db *clickhouse.DB, slice time.Time) error {
 	window := []any{
 		clickhouse.Named("from", slice.UTC().Format(time.DateTime)),
 		clickhouse.Named("to", slice.UTC().Add(edgeSlice).Format(time.DateTime)),
