@@ -167,7 +167,7 @@ func (m *Metric) Type() string {
 	case m.Shape == Summary:
 		return "summary"
 	case m.Shape != Number:
-		return "Histogram"
+		return "histogram"
 	case m.monotonic:
 		return "counter"
 	}
