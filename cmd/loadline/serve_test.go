@@ -66,7 +66,7 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 	}
 	cmd := exec.CommandContext(t.Context(), exe, args...)
 	cmd.Env = append(os.Environ(), runItself+"=1", "LOADLINE_HTTP_ADDR=127.0.0.1:0",
-		"LOADLINE_OTLP_GRPC_ADDR=127.0.0.1:0", "LOADLINE_OTLP_HTTP_ADDR=127.0.0.1:0", "LOADLINE_STORAGE_THREADS=2")
+		"LOADLINE_OTLP_GRPC_ADDR=127.0.0.1:0", "LOADLINE_OTLP_HTTP_ADDR=localhost:0", "LOADLINE_STORAGE_THREADS=2")
 	return cmd
 }
 

@@ -102,7 +102,7 @@ func (c *Config) settings() []setting {
 		{key: "http.addr", usage: "listen here for pages and APIs", value: addrValue{&c.HTTP.Addr}},
 		{key: "http.external_url", usage: "how browsers reach Loadline behind a proxy", value: urlValue{&c.HTTP.ExternalURL}},
 		{key: "otlp.grpc.addr", usage: "listen here for OTLP over gRPC", value: addrValue{&c.OTLP.GRPCAddr}},
-		{key: "otlp.http.addr", usage: "listen here for OTLP over HTTP", value: addrValue{&c.OTLP.HTTPAddr}},
+		{key: "otlp.http.addr", usage: "listen here for OTLP over HTTP; may be the same address", value: addrValue{&c.OTLP.HTTPAddr}},
 		{key: "otlp.max_body", usage: "largest OTLP request, after decompression", value: sizeValue{&c.OTLP.MaxBody}},
 		{key: "storage.path", usage: "data directory; one process at a time", value: stringValue{&c.Storage.Path}},
 		{key: "storage.dsn", usage: "use this ClickHouse server instead of the embedded engine", value: stringValue{&c.Storage.DSN}, secret: true},
@@ -179,7 +179,9 @@ func (c *Config) Validate() error {
 				return &NoAuthError{Key: l.key, Addr: l.addr}
 			}
 		}
-		if other, twice := taken[l.addr]; twice && !strings.HasSuffix(l.addr, ":0") {
+		// The two OTLP receivers understand each other's requests and may share a port.
+		other, twice := taken[l.addr]
+		if twice && !strings.HasSuffix(l.addr, ":0") && (other != "otlp.grpc.addr" || l.key != "otlp.http.addr") {
 			return fmt.Errorf("%s: %q is the address of %s already", l.key, l.addr, other)
 		}
 		taken[l.addr] = l.key
