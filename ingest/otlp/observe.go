@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,35 +70,36 @@ type observer struct {
 	log         *slog.Logger
 	connections atomic.Uint64
 	mu          sync.Mutex
-	stats       map[statKey]*Stat
+	stats       []Stat
 	refusals    []Refusal // a ring once it is full
 	oldest      int
 	logged      map[string]time.Time // by reason
 }
 
-type statKey struct {
-	signal    ingest.Signal
-	transport string
-}
-
 func newObserver(log *slog.Logger) *observer {
-	o := &observer{log: log, stats: map[statKey]*Stat{}, logged: map[string]time.Time{}}
-	for _, signal := range signals {
-		for _, transport := range []string{transportGRPC, transportHTTP} {
-			o.stats[statKey{signal, transport}] = &Stat{Signal: signal, Transport: transport}
-		}
+	o := &observer{log: log, logged: map[string]time.Time{}}
+	for _, signal := range []ingest.Signal{ingest.Traces, ingest.Metrics, ingest.Logs} {
+		o.stats = append(o.stats, Stat{Signal: signal, Transport: transportGRPC}, Stat{Signal: signal, Transport: transportHTTP})
 	}
 	return o
 }
 
-var signals = [...]ingest.Signal{ingest.Traces, ingest.Metrics, ingest.Logs}
+// stat returns the counts of a signal and transport, and nil for no signal.
+func (o *observer) stat(signal ingest.Signal, transport string) *Stat {
+	for i := range o.stats {
+		if o.stats[i].Signal == signal && o.stats[i].Transport == transport {
+			return &o.stats[i]
+		}
+	}
+	return nil
+}
 
 // accepted records a request that was stored, wholly or in part.
 func (o *observer) accepted(signal ingest.Signal, transport, code string, result ingest.Result) {
 	countRequest(signal.String(), transport, code)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	stat := o.stats[statKey{signal, transport}]
+	stat := o.stat(signal, transport)
 	stat.Requests++
 	stat.Items += uint64(result.Accepted)
 	stat.Rejected += uint64(result.Rejected)
@@ -114,7 +116,7 @@ func (o *observer) refused(signal ingest.Signal, transport, code, peer string, f
 	o.record(Refusal{Transport: transport, Signal: name, Peer: peer, Reason: f.reason, Message: truncate(f.message, maxMessage)})
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if stat := o.stats[statKey{signal, transport}]; stat != nil {
+	if stat := o.stat(signal, transport); stat != nil {
 		stat.Requests++
 		stat.Refused++
 	}
@@ -155,16 +157,9 @@ func (s *Server) Refusals() []Refusal {
 
 // Stats returns the counts of every signal and transport, also of those that nothing was sent over.
 func (s *Server) Stats() []Stat {
-	o := s.seen
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	stats := make([]Stat, 0, len(o.stats))
-	for _, signal := range signals {
-		for _, transport := range []string{transportGRPC, transportHTTP} {
-			stats = append(stats, *o.stats[statKey{signal, transport}])
-		}
-	}
-	return stats
+	s.seen.mu.Lock()
+	defer s.seen.mu.Unlock()
+	return slices.Clone(s.seen.stats)
 }
 
 // Connections returns how many connections were opened since the start. Connections without requests point to a

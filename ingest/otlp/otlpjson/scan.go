@@ -171,7 +171,8 @@ func validText(text []byte, ascii bool) []byte {
 
 // escapedText reads the rest of a string from its first escape on.
 func (s *scanner) escapedText(start int) ([]byte, error) {
-	text := append(s.scratch[:0], s.doc[start:s.pos]...)
+	text := s.scratch[:0]
+	text = append(text, s.doc[start:s.pos]...)
 	for s.pos < len(s.doc) {
 		c := s.doc[s.pos]
 		s.pos++
@@ -346,17 +347,16 @@ func (s *scanner) wholeNumber() (negative bool, magnitude uint64, err error) {
 	if digits[0] == '-' {
 		negative, digits = true, digits[1:]
 	}
-	// point is how many digits stand left of the decimal point once the exponent has moved it.
-	exponent, point := 0, -1
+	exponent := 0
 	if i := bytes.IndexAny(digits, "eE"); i >= 0 {
 		if exponent, err = strconv.Atoi(string(digits[i+1:])); err != nil {
 			return false, 0, s.errorf("number %q is out of range", clip(text))
 		}
 		digits = digits[:i]
 	}
-	if i := bytes.IndexByte(digits, '.'); i >= 0 {
-		point = i
-	} else {
+	// point becomes how many digits stand left of the decimal point once the exponent has moved it.
+	point := bytes.IndexByte(digits, '.')
+	if point < 0 {
 		point = len(digits)
 	}
 	point += exponent

@@ -129,7 +129,7 @@ func (m *Memory) ReadAll(r io.Reader, expected, limit int) (*Buffer, error) {
 			break
 		}
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return b, nil
 	}
 	b.Free()
