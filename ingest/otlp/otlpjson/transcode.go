@@ -8,8 +8,8 @@
 // What OTLP leaves open is decided so:
 //   - names of enum values are accepted beside their numbers; a name that does not exist is an error;
 //   - invalid UTF-8 and lone surrogates become U+FFFD;
-//   - an id that is not hexadecimal becomes one zero byte, which fails every check of an id's length, so that it costs
-//     its own span and not the batch;
+//   - an id that is not hexadecimal becomes one zero byte, which fails every check of an id's length: the write path
+//     treats it as any invalid id, so that it costs its own span at most and not the batch;
 //   - null in a list is the empty element, so that the other elements keep their places;
 //   - of a key given twice the last value counts, as in protobuf (messages are merged, lists are appended).
 package otlpjson
