@@ -31,7 +31,9 @@ CREATE TABLE spans
     events          String CODEC(ZSTD(1)),
     links           String CODEC(ZSTD(1)),
     trace_state     String CODEC(ZSTD(1)),
-    extra           LowCardinality(String)
+    extra           LowCardinality(String),
+    -- Lets a search for a rare value (a user, an order) skip the granules without it.
+    INDEX attribute_values mapValues(attributes) TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toDate(slice)
