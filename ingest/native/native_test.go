@@ -78,7 +78,7 @@ func (e *every) add(i int) nativetest.Row {
 func TestRoundTrip(t *testing.T) {
 	e := newEvery()
 	// The sizes cross the widths of dictionary indexes; the same block is used again after Reset.
-	for _, n := range []int{1, 3, 255, 256, 257, 70_000, 5} {
+	for _, n := range []int{1, 3, 0, 255, 256, 257, 70_000, 5} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			e.block.Reset()
 			want := make([]nativetest.Row, n)
