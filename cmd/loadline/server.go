@@ -17,7 +17,9 @@ import (
 	"loadline/cmd/loadline/config"
 	"loadline/ingest"
 	"loadline/ingest/otlp"
+	"loadline/internal/schema"
 	"loadline/internal/selfmon"
+	"loadline/query"
 )
 
 // server is a running Loadline: storage, the write path, and the listeners.
@@ -31,6 +33,8 @@ type server struct {
 	receivers *otlp.Server
 	storage   *storage
 	pipeline  *ingest.Pipeline
+	store     *query.Store
+	rate      rate // of accepted spans
 }
 
 // openServer opens everything in the order in which mistakes are likely and cheap to report: ports, the data directory,
@@ -74,6 +78,7 @@ func openServer(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *se
 	if err != nil {
 		return nil, &fault{code: exitStorage, err: err, hint: "free the disk, fix its permissions, or choose another directory with --storage.path"}
 	}
+	s.store = query.New(s.storage.db)
 	return s, nil
 }
 
@@ -133,8 +138,10 @@ func (s *server) run(ctx context.Context, ready func()) error {
 	stages := []*stage{
 		start("receivers", s.receivers.Run),
 		start("write path", s.pipeline.Run),
+		start("service graph", s.pipeline.RunEdges),
 		start("pages", func(ctx context.Context) error { return serveHTTP(ctx, s.pages, s.handler()) }),
 		start("watch", s.watch),
+		start("retention", s.retain),
 	}
 	if s.debug != nil {
 		stages = append(stages, start("pprof", func(ctx context.Context) error { return serveHTTP(ctx, s.debug, pprofHandler()) }))
@@ -168,7 +175,12 @@ const drainTime = 10 * time.Second
 
 // handler routes the pages and the management endpoints.
 func (s *server) handler() http.Handler {
-	return selfmon.Handler(s.health)
+	mux := http.NewServeMux()
+	management := selfmon.Handler(s.health)
+	for _, path := range []string{"/metrics", "/version", "/-/healthy", "/-/ready"} {
+		mux.Handle(path, management)
+	}
+	return mux
 }
 
 // watchEvery is how often the health of the parts is looked at.
@@ -190,6 +202,7 @@ func (s *server) watch(ctx context.Context) error {
 }
 
 func (s *server) checkHealth(ctx context.Context) {
+	s.rate.observe(time.Now(), spans(s.receivers.Stats()))
 	if err := s.storage.check(ctx); err != nil {
 		s.health.Set("storage", selfmon.Down, err.Error())
 	} else {
@@ -198,6 +211,42 @@ func (s *server) checkHealth(ctx context.Context) {
 	status := s.pipeline.Status()
 	state, message := ingestHealth(status)
 	s.health.Set("ingest", state, message)
+}
+
+// retainEvery is how often retention is applied and storage measured.
+const retainEvery = 10 * time.Minute
+
+// retain drops what is past its retention, now and then.
+func (s *server) retain(ctx context.Context) error {
+	tick := time.NewTicker(retainEvery)
+	defer tick.Stop()
+	for {
+		dropped, err := schema.EnforceRetention(ctx, s.storage.db, time.Now(), retention(s.cfg.Retention))
+		for _, d := range dropped {
+			s.log.Info("dropped a partition", "table", d.Table, "partition", d.Partition, "rows", d.Rows, "bytes", d.Bytes, "reason", d.Reason)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("retention cannot be applied", "error", err)
+		}
+		if err := measureStorage(ctx, s.store); err != nil && ctx.Err() == nil {
+			s.log.Error("storage cannot be measured", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func retention(r config.Retention) schema.Retention {
+	return schema.Retention{
+		Traces:     schema.Limit{Age: r.Traces, Bytes: r.TracesSize},
+		TraceIndex: schema.Limit{Age: r.TraceIndex},
+		Rollups:    schema.Limit{Age: r.Rollups, Bytes: r.RollupsSize},
+		Logs:       schema.Limit{Age: r.Logs, Bytes: r.LogsSize},
+		Metrics:    schema.Limit{Age: r.Metrics, Bytes: r.MetricsSize},
+	}
 }
 
 // ingestHealth judges the write path: a log that takes nothing more makes the process unready, so that load balancers

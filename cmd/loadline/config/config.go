@@ -60,7 +60,7 @@ type WAL struct {
 
 // Retention says how long and how much of each signal is kept. A zero age or size does not limit.
 type Retention struct {
-	Traces, Rollups, Logs, Metrics                 time.Duration
+	Traces, TraceIndex, Rollups, Logs, Metrics     time.Duration // a zero TraceIndex is as long as Traces
 	TracesSize, RollupsSize, LogsSize, MetricsSize int64
 }
 
@@ -111,6 +111,7 @@ func (c *Config) settings() []setting {
 		{key: "storage.threads", usage: "threads of the embedded engine; 0 means one per CPU", value: intValue{&c.Storage.Threads}},
 		{key: "wal.max_size", usage: "size of the write-ahead log while ClickHouse is slow or away; a full log refuses data", value: sizeValue{&c.WAL.MaxSize}},
 		{key: "retention.traces", usage: "keep spans this long; 0 keeps them", value: durationValue{&c.Retention.Traces}},
+		{key: "retention.trace_index", usage: "find spans by trace id this long; 0 is as long as spans are kept", value: durationValue{&c.Retention.TraceIndex}},
 		{key: "retention.rollups", usage: "keep request, error and latency counts this long; 0 keeps them", value: durationValue{&c.Retention.Rollups}},
 		{key: "retention.logs", usage: "keep logs this long; 0 keeps them", value: durationValue{&c.Retention.Logs}},
 		{key: "retention.metrics", usage: "keep metric samples this long; 0 keeps them", value: durationValue{&c.Retention.Metrics}},

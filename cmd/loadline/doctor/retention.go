@@ -8,12 +8,12 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"loadline/cmd/loadline/config"
+	"loadline/internal/schema"
 )
 
 // usage is what one table holds, from the server's metrics.
@@ -67,9 +67,17 @@ func project(tables map[string]usage, r config.Retention, at time.Time) (now, pr
 // limits returns the retention of the signal that a table belongs to.
 func limits(table string, r config.Retention) (keep time.Duration, size int64) {
 	switch {
-	case table == "spans" || table == "trace_index":
+	case table == "spans":
 		return r.Traces, r.TracesSize
-	case strings.HasPrefix(table, "red_") || table == "edges":
+	case table == "trace_index" && r.TraceIndex > 0:
+		return r.TraceIndex, 0
+	case table == "trace_index":
+		return r.Traces, 0
+	case table == "red_10s":
+		return atMost(r.Rollups, schema.Keep10s), r.RollupsSize
+	case table == "red_5m":
+		return atMost(r.Rollups, schema.Keep5m), r.RollupsSize
+	case table == "red_1h" || table == "edges":
 		return r.Rollups, r.RollupsSize
 	case table == "logs":
 		return r.Logs, r.LogsSize
@@ -77,6 +85,14 @@ func limits(table string, r config.Retention) (keep time.Duration, size int64) {
 		return r.Metrics, r.MetricsSize
 	}
 	return 0, 0
+}
+
+// atMost bounds a retention in which 0 means for ever.
+func atMost(keep, limit time.Duration) time.Duration {
+	if keep == 0 {
+		return limit
+	}
+	return min(keep, limit)
 }
 
 var storageMetric = regexp.MustCompile(`^loadline_storage_(bytes|oldest_timestamp_seconds)\{table="([^"]+)"\} (\S+)$`)
