@@ -149,8 +149,7 @@ func (s *Store) Operations(ctx context.Context, service string, r Range) ([]Oper
 	var list []Operation
 	err := s.scan(ctx, "operations", `
 SELECT operation, toString(kind), sum(requests) AS n
-FROM `+r.tier().table+`
-WHERE `+w.String()+`
+FROM `+r.tier().rows(&w)+`
 GROUP BY operation, kind
 ORDER BY n DESC, operation, kind
 LIMIT 1000`, w.args, func(rows driver.Rows) error {

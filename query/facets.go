@@ -149,7 +149,7 @@ func (s *Store) exactFacets(ctx context.Context, q TraceQuery, keys []facetKey, 
 	for i, k := range keys {
 		columns[i] = k.rollup
 	}
-	counts, err := s.countFacets(ctx, columns, "toFloat64(sum(spans)) AS n, toFloat64(sumIf(spans, error)) AS e", "FROM "+q.Range.tier().table+"\n  WHERE "+w.String(), true, w.args)
+	counts, err := s.countFacets(ctx, columns, "toFloat64(sum(spans)) AS n, toFloat64(sumIf(spans, error)) AS e", "FROM "+q.Range.tier().rows(&w), true, w.args)
 	if err != nil {
 		return err
 	}

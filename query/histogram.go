@@ -46,9 +46,9 @@ func (h Histogram) Total() float64 {
 }
 
 // Quantile returns the duration below which the share q of the requests lies, 0 when the histogram is empty. The
-// answer lies in the same bucket as the exact one and is interpolated there on the logarithmic scale, the more so the
-// more requests the bucket has: with one request it is the geometric middle, within 4.5 % of any value in the bucket.
-// With many it is closer, unless they all have one and the same duration at an end of the bucket.
+// answer is in the same bucket as the exact one. It is the bucket's geometric middle, which is within 4.5 % of every
+// value in the bucket, unless the bucket and its neighbours are so well filled that the distribution is smooth there:
+// then it is interpolated on the logarithmic scale, and closer.
 func (h Histogram) Quantile(q float64) time.Duration {
 	return time.Duration(math.Round(h.quantile(q, h.Total())))
 }
@@ -71,10 +71,18 @@ func (h Histogram) quantile(q, total float64) float64 {
 	return 0
 }
 
-// within returns the duration at a share of bucket i. Few requests say little about where in the bucket they are, so
-// the place is drawn towards the middle.
+// within returns the duration at a share of bucket i. Few requests, or an empty neighbour, say that requests need not
+// be spread evenly over the bucket, and draw the answer towards the middle.
 func (h Histogram) within(i int, share float64) float64 {
-	trust := max(h.Count[i]-1, 0) / (h.Count[i] + 7)
+	var before, after float64
+	if i > 0 && h.Index[i-1] == h.Index[i]-1 {
+		before = h.Count[i-1]
+	}
+	if i+1 < len(h.Index) && h.Index[i+1] == h.Index[i]+1 {
+		after = h.Count[i+1]
+	}
+	n := h.Count[i]
+	trust := max(n-1, 0) / (n + 7) * min(1, 2*min(before, after)/n)
 	share = 0.5 + (min(max(share, 0), 1)-0.5)*trust
 	return math.Exp2((float64(h.Index[i]) - 1 + share) / bucketsPerOctave)
 }

@@ -196,17 +196,18 @@ func (p *slicePlan) load(ctx context.Context, t tier, from, to time.Time) ([]sli
 		return nil, err
 	}
 	match.searched(p.q)
-	count := "spans"
+	count := "toFloat64(spans)"
 	if p.low > 0 {
 		match.add("slowest.1 >= " + match.bind("UInt64", uint64(p.low)))
 	}
 	if p.low > 0 || p.high > 0 {
 		count = "spans * " + p.durationShare(&match)
 	}
+	width := strconv.Itoa(int(t.slice / time.Second))
 	// Slices whose matches are only a fraction of a bucket stay in: the bound may cut that bucket anywhere.
 	sql := `
-SELECT toUnixTimestamp(slice) AS at, sumIf(` + count + `, matches) AS matching, toFloat64(sum(spans))
-FROM (SELECT *, ` + match.String() + ` AS matches FROM ` + t.table + ` WHERE ` + w.String() + `)
+SELECT toUInt32(intDiv(toUnixTimestamp(slice), ` + width + `) * ` + width + `) AS at, sumIf(` + count + `, matches) AS matching, toFloat64(sum(spans))
+FROM (SELECT *, ` + match.String() + ` AS matches FROM ` + t.rows(&w) + `)
 GROUP BY at
 HAVING max(matches)
 ORDER BY at DESC

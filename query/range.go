@@ -19,8 +19,8 @@ var steps = [...]time.Duration{
 	time.Hour, 3 * time.Hour, 6 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour,
 }
 
-// NewRange returns the range from from to to with the smallest step that needs at most maxPoints points, its ends
-// moved outwards to whole steps. An empty or reversed interval becomes one step long.
+// NewRange returns the range from from to to with the smallest step that makes at most maxPoints of it, its ends
+// moved outwards to whole steps, which can add one point. An empty or reversed interval becomes one step long.
 func NewRange(from, to time.Time, maxPoints int) Range {
 	maxPoints = max(maxPoints, 2)
 	if !from.Before(to) {
@@ -28,7 +28,7 @@ func NewRange(from, to time.Time, maxPoints int) Range {
 	}
 	step := steps[len(steps)-1]
 	for _, s := range steps {
-		if points(from, to, s) <= maxPoints {
+		if to.Sub(from) <= time.Duration(maxPoints)*s {
 			step = s
 			break
 		}
@@ -42,10 +42,6 @@ func alignRange(from, to time.Time, step time.Duration) Range {
 		r.To = r.To.Add(step)
 	}
 	return r
-}
-
-func points(from, to time.Time, step time.Duration) int {
-	return int((to.Sub(floorTime(from, step)) + step - 1) / step)
 }
 
 // floorTime cuts t to a multiple of d since the Unix epoch; time.Truncate counts from year 1, which differs for weeks.

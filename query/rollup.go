@@ -53,9 +53,8 @@ func (q *rollupQuery) histograms() string {
 FROM
 (
   SELECT ` + strings.Join(inner, ", ") + `
-  FROM ` + q.tier.table + `
+  FROM ` + q.tier.rows(&q.where) + `
   ARRAY JOIN latency.1 AS bucket, latency.2 AS count, arrayEnumerate(latency.1) AS nth
-  WHERE ` + q.where.String() + `
   GROUP BY ` + group + `
 )` + byKeys
 }
@@ -68,9 +67,22 @@ func (q *rollupQuery) sums(aggregates ...string) string {
 		byKeys = "\nGROUP BY " + strings.Join(q.keys, ", ")
 	}
 	return "SELECT " + columns + `
-FROM ` + q.tier.table + `
-WHERE ` + q.where.String() + byKeys
+FROM ` + q.tier.rows(&q.where) + byKeys
 }
+
+// rows is the SQL for the rows of a tier under the conditions of w, which bound the time. The coarse tiers are filled
+// half a minute behind, so their newest slices come from red_10s; for ranges that ended before, that part is empty.
+func (t tier) rows(w *where) string {
+	if t == tier10s {
+		return "(SELECT * FROM red_10s WHERE " + w.String() + ")"
+	}
+	newest := fmt.Sprintf("toDateTime(intDiv(toUnixTimestamp(now()) - %d, %d) * %[2]d, 'UTC')", int64(coarseLag/time.Second), int64(t.slice/time.Second))
+	return "(SELECT * FROM " + t.table + " WHERE " + w.String() + " AND slice < " + newest +
+		" UNION ALL SELECT * FROM red_10s WHERE " + w.String() + " AND slice >= " + newest + ")"
+}
+
+// coarseLag is how far the coarse tiers may be behind red_10s.
+const coarseLag = 2 * time.Minute
 
 // A measure is what a row of [rollupQuery.histograms] holds besides its keys.
 type measure struct {

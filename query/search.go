@@ -55,7 +55,6 @@ type Estimate struct {
 // Scan is what a search cost.
 type Scan struct {
 	Rows    uint64 // spans in the slices that were read
-	Bytes   uint64
 	Elapsed time.Duration
 }
 
@@ -118,12 +117,32 @@ func (s *Store) SearchTraces(ctx context.Context, q TraceQuery) (*TraceList, err
 	if err := p.run(ctx); err != nil {
 		return nil, err
 	}
+	found := len(p.list.Traces)
 	if err := p.summarize(ctx); err != nil {
 		return nil, err
 	}
-	p.list.Matching = p.estimate()
+	p.list.Matching = p.estimate(found)
 	p.list.Scanned.Elapsed = time.Since(p.started)
+	if len(p.list.Traces) < found && p.list.Cursor != "" && p.list.SearchedTo.IsZero() && p.list.Scanned.Elapsed < q.Budget {
+		return s.searchOn(ctx, q, p.list)
+	}
 	return p.list, nil
+}
+
+// searchOn fills up a page of which some traces stood on an earlier page.
+func (s *Store) searchOn(ctx context.Context, q TraceQuery, list *TraceList) (*TraceList, error) {
+	q.Limit -= len(list.Traces)
+	q.Budget -= list.Scanned.Elapsed
+	q.Cursor = list.Cursor
+	more, err := s.SearchTraces(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	list.Traces = append(list.Traces, more.Traces...)
+	list.Cursor, list.SearchedTo = more.Cursor, more.SearchedTo
+	list.Scanned.Rows += more.Scanned.Rows
+	list.Scanned.Elapsed += more.Scanned.Elapsed
+	return list, nil
 }
 
 // A searchCursor is the last match of a page. Matches are ordered by (at, id), both descending.
@@ -137,6 +156,15 @@ func (c searchCursor) String() string {
 	binary.BigEndian.PutUint64(raw[:], uint64(c.at))
 	copy(raw[8:], c.id[:])
 	return hex.EncodeToString(raw[:])
+}
+
+// second is the start of the slices that have nothing older than the cursor.
+func (c searchCursor) second() uint32 {
+	second := uint32(max(c.at, 0) / int64(time.Second))
+	if c.at%int64(time.Second) != 0 || !c.id.IsZero() {
+		second++
+	}
+	return second
 }
 
 func parseCursor(text string) (*searchCursor, error) {
@@ -171,7 +199,7 @@ func (s *Store) newSearch(q TraceQuery, before *searchCursor) (*search, error) {
 		return nil, err
 	}
 	if before != nil {
-		plan.before = min(plan.before, uint32(max(before.at, 0)/int64(time.Second))+1)
+		plan.before = before.second()
 	}
 	// Whether the conditions are sound shows now, not after the plan.
 	if _, err := (&search{q: q}).where(nil); err != nil {
@@ -318,8 +346,8 @@ func scanMatch(rows driver.Rows) (TraceSummary, error) {
 
 // estimate is how many spans match in the whole range. The plan knows exactly what the rollup knows; for the rest it
 // is scaled by how many of its promises turned out true in what was searched.
-func (p *search) estimate() Estimate {
-	found := float64(len(p.list.Traces))
+func (p *search) estimate(traces int) Estimate {
+	found := float64(traces)
 	switch {
 	case p.plan.exact():
 		return Estimate{p.plan.total, true}

@@ -113,7 +113,7 @@ func (s *Store) sampleValues(ctx context.Context, sel Selector, r Range, k facet
 		if err := w.selector(known, onRollup); err != nil {
 			return facetCounts{}, err
 		}
-		counts, err := s.countFacets(ctx, []string{k.rollup}, "toFloat64(sum(spans)) AS n, toFloat64(0) AS e", "FROM "+r.tier().table+"\n  WHERE "+w.String(), true, w.args)
+		counts, err := s.countFacets(ctx, []string{k.rollup}, "toFloat64(sum(spans)) AS n, toFloat64(0) AS e", "FROM "+r.tier().rows(&w), true, w.args)
 		if err != nil {
 			return facetCounts{}, err
 		}
