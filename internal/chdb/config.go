@@ -82,8 +82,8 @@ func (e *Engine) sessionSettings() []string {
 	perQuery := e.cfg.MaxMemory / 4 * 3
 	settings := []string{
 		"max_memory_usage = " + strconv.FormatInt(perQuery, 10),
-		"max_bytes_before_external_group_by = " + strconv.FormatInt(perQuery/2, 10),
-		"max_bytes_before_external_sort = " + strconv.FormatInt(perQuery/2, 10),
+		"max_bytes_before_external_group_by = " + strconv.FormatInt(perQuery/4, 10),
+		"max_bytes_before_external_sort = " + strconv.FormatInt(perQuery/4, 10),
 		"max_threads = " + strconv.Itoa(e.cfg.Threads),
 		"session_timezone = 'UTC'",
 		"implicit_select = 0",

@@ -163,8 +163,8 @@ func (c *Config) querySettings(http bool) map[string]any {
 	}
 	s := map[string]any{
 		"max_memory_usage":                   memory,
-		"max_bytes_before_external_group_by": memory / 2,
-		"max_bytes_before_external_sort":     memory / 2,
+		"max_bytes_before_external_group_by": memory / 4, // at half of it, some hash tables outgrow the rest
+		"max_bytes_before_external_sort":     memory / 4,
 		"max_execution_time":                 max(1, int(limit.Seconds())),
 	}
 	if http {

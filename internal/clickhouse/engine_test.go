@@ -1,13 +1,16 @@
 package clickhouse_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,7 +30,21 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if len(os.Args) > 2 && os.Args[1] == "supervisor" {
+		superviseUntilKilled(os.Args[2])
+	}
 	os.Exit(m.Run())
+}
+
+// superviseUntilKilled starts an engine, prints its process id and waits for the end.
+func superviseUntilKilled(dir string) {
+	e, err := clickhouse.StartEngine(context.Background(), clickhouse.EngineConfig{DataDir: dir})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println(e.Pid())
+	select {}
 }
 
 func runEngine(args []string) error {
@@ -100,7 +117,7 @@ func count(t *testing.T, db *clickhouse.DB, table string) uint64 {
 	return n
 }
 
-func exec(t *testing.T, db *clickhouse.DB, sql string) {
+func run(t *testing.T, db *clickhouse.DB, sql string) {
 	t.Helper()
 	if err := db.Exec(context.Background(), sql); err != nil {
 		t.Fatal(err)
@@ -123,9 +140,9 @@ func TestEngineSurvivesKill(t *testing.T) {
 	e := startEngine(t, dir)
 	db := e.DB()
 	const settings = " SETTINGS non_replicated_deduplication_window = 1000"
-	exec(t, db, "CREATE TABLE base (id UInt64) ENGINE = MergeTree ORDER BY id"+settings)
-	exec(t, db, "CREATE TABLE rollup (k UInt64, n SimpleAggregateFunction(sum, UInt64)) ENGINE = AggregatingMergeTree ORDER BY k"+settings)
-	exec(t, db, "CREATE MATERIALIZED VIEW rollup_mv TO rollup AS SELECT id % 10 AS k, count() AS n FROM base GROUP BY k")
+	run(t, db, "CREATE TABLE base (id UInt64) ENGINE = MergeTree ORDER BY id"+settings)
+	run(t, db, "CREATE TABLE rollup (k UInt64, n SimpleAggregateFunction(sum, UInt64)) ENGINE = AggregatingMergeTree ORDER BY k"+settings)
+	run(t, db, "CREATE MATERIALIZED VIEW rollup_mv TO rollup AS SELECT id % 10 AS k, count() AS n FROM base GROUP BY k")
 
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -238,5 +255,37 @@ func TestStopEndsTheChild(t *testing.T) {
 	}
 	if err := e.DB().Ping(context.Background()); err == nil {
 		t.Error("ping after Stop succeeds")
+	}
+}
+
+// TestEngineDiesWithItsParent: kill -9 of the program leaves no engine behind, and the directory is free at once.
+func TestEngineDiesWithItsParent(t *testing.T) {
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0], "supervisor", dir)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil {
+		t.Fatal(line)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	e := startEngine(t, dir)
+	if err := e.DB().Ping(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if e.Pid() == pid {
+		t.Errorf("the new engine has the process id of the old one, %d", pid)
 	}
 }

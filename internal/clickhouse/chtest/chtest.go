@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"loadline/internal/chdb"
 	"loadline/internal/clickhouse"
@@ -55,8 +56,8 @@ func Empty(t testing.TB) *clickhouse.DB {
 	return db
 }
 
-// Engine returns the engine of the test process. It lives as long as the process; its directory is in the system's
-// temporary one and removed at once where the system lets open files live on, so that nothing stays behind.
+// Engine returns the engine of the test process. It lives as long as the process and leaves its directory behind, among the
+// system's temporary files; the next test process removes it.
 func Engine(t testing.TB) *chdb.Engine {
 	t.Helper()
 	engine.once.Do(func() { engine.Engine, engine.err = start() })
@@ -67,11 +68,27 @@ func Engine(t testing.TB) *chdb.Engine {
 }
 
 func start() (*chdb.Engine, error) {
-	dir, err := os.MkdirTemp("", "loadline-test-")
+	removeLeftovers()
+	dir, err := os.MkdirTemp("", prefix)
 	if err != nil {
 		return nil, err
 	}
 	return chdb.Open(chdb.Config{Library: library(), DataDir: dir, MaxMemory: 1 << 30})
+}
+
+// prefix is what the directories of test engines begin with.
+const prefix = "loadline-test-"
+
+// removeLeftovers removes the directories of test processes that are gone: nobody holds their lock any more. Young ones
+// may not have taken it yet.
+func removeLeftovers() {
+	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
+	for _, dir := range dirs {
+		info, err := os.Stat(dir)
+		if err == nil && time.Since(info.ModTime()) > time.Minute && !chdb.InUse(dir) {
+			_ = os.RemoveAll(dir)
+		}
+	}
 }
 
 // library is the library that `make libchdb` has put beside go.mod, or "" for the usual search.
