@@ -153,8 +153,8 @@ func (b *Builder) add(r *record) {
 	c.env.AppendNumber(b.env)
 	c.service.AppendNumber(b.service)
 	c.severity.Append(uint8(r.severity))
-	c.severityText.Append(wire.ValidUTF8(r.severityText))
-	c.eventName.Append(wire.ValidUTF8(r.eventName))
+	c.severityText.Append(wire.Name(r.severityText))
+	c.eventName.Append(wire.Name(r.eventName))
 	var text []byte
 	var typ byte
 	text, b.text, typ = r.body.Text(b.text)

@@ -84,10 +84,10 @@ func (f *families) observe(known *family, m *points.Metric, scope string, at int
 	}
 	known.stored, known.written = true, at
 	f.metric.Append([]byte(known.name))
-	f.otelName.Append(wire.ValidUTF8(m.Name))
+	f.otelName.Append(wire.Name(m.Name))
 	f.typ.Append([]byte(m.Type()))
-	f.unit.Append(wire.ValidUTF8(m.Unit))
-	f.help.Append(wire.ValidUTF8(m.Help))
+	f.unit.Append(wire.Name(m.Unit))
+	f.help.Append(wire.Text(m.Help))
 	f.temporality.Append([]byte(m.Temporality()))
 	f.scope.Append([]byte(scope))
 	f.lastSeen.Append(uint32(at))

@@ -95,8 +95,8 @@ func (l *Labeler) setScope(scope []byte) error {
 		return err
 	}
 	l.translate("otel_scope_")
-	l.set("otel_scope_name", string(wire.ValidUTF8(name)))
-	l.set("otel_scope_version", string(wire.ValidUTF8(version)))
+	l.set("otel_scope_name", string(wire.Name(name)))
+	l.set("otel_scope_version", string(wire.Name(version)))
 	return nil
 }
 
@@ -120,9 +120,9 @@ func (l *Labeler) name(key []byte) string {
 		return name
 	}
 	namer := otlptranslator.LabelNamer{}
-	name, err := namer.Build(string(key))
+	name, err := namer.Build(string(wire.Name(key)))
 	if err != nil {
-		name = string(wire.ValidUTF8(key))
+		name = string(wire.Name(key))
 	}
 	if strings.HasPrefix(name, "__") {
 		name = "key" + name

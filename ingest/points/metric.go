@@ -116,7 +116,7 @@ func (m *Metric) Check() wire.Reason {
 	}
 	temporal := m.sum || m.Shape == Histogram || m.Shape == Exponential
 	switch {
-	case !named:
+	case !named || len(m.Name) > wire.MaxNameBytes:
 		return wire.BadName
 	case temporal && m.temporality != temporalityDelta && m.temporality != temporalityCumulative:
 		return wire.BadTemporality

@@ -94,7 +94,7 @@ type Point struct {
 	Counts             []uint64
 	Bounds             []float64
 	BoundsHash         uint64 // of Bounds
-	crowded            bool // more than maxBuckets explicit buckets
+	crowded            bool   // more than maxBuckets explicit buckets
 
 	// Set by Check: the non-empty buckets on either side of zero.
 	Above, Below []Bucket

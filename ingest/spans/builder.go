@@ -214,16 +214,16 @@ func (b *Builder) add(s *span) {
 	c.env.AppendNumber(b.env)
 	c.service.AppendNumber(b.service)
 	c.version.AppendNumber(b.version)
-	c.name.Append(wire.ValidUTF8(s.name))
+	c.name.Append(wire.Name(s.name))
 	c.kind.Append(int8(s.kind))
 	c.status.Append(int8(s.status))
-	c.statusMessage.Append(wire.ValidUTF8(s.statusMessage))
+	c.statusMessage.Append(wire.Text(s.statusMessage))
 	c.resourceID.Append(b.resource.ID)
 	c.scope.AppendNumber(b.scope)
 	b.appendAttributes(s)
 	b.appendEvents(s)
 	b.appendLinks(s)
-	c.traceState.Append(wire.ValidUTF8(s.traceState))
+	c.traceState.Append(wire.Text(s.traceState))
 	b.appendExtra(s)
 	b.derive(s, slice, duration)
 }
@@ -235,12 +235,12 @@ func (b *Builder) derive(s *span, slice uint32, duration uint64) {
 	failed := failed(s, status)
 	weight := weight(s.traceState)
 	b.text = b.facts.operation(b.text[:0], s)
-	operation := c.operation.Append(wire.ValidUTF8(b.text))
+	operation := c.operation.Append(wire.Name(b.text))
 	c.failed.Append(boolByte(failed))
-	c.errorType.Append(wire.ValidUTF8(b.facts.text(errorType)))
+	c.errorType.Append(wire.Name(b.facts.text(errorType)))
 	c.httpStatus.Append(status)
 	peer, peerType := b.facts.peer(b.text[:0], s)
-	c.peer.Append(wire.ValidUTF8(peer))
+	c.peer.Append(wire.Name(peer))
 	c.peerType.Append(peerType)
 	c.weight.Append(weight)
 
@@ -260,7 +260,7 @@ func (b *Builder) appendAttributes(s *span) {
 	b.keys, b.types = b.keys[:0], b.types[:0]
 	first := b.serial + 1
 	for i := range s.attributes {
-		key := b.attributes.Keys.Number(s.attributes[i].Key)
+		key := b.attributes.Keys.Number(wire.Name(s.attributes[i].Key))
 		if int(key) == len(b.meaning) {
 			convention := conventions[string(s.attributes[i].Key)]
 			b.meaning = append(b.meaning, convention.meaning)

@@ -7,6 +7,7 @@ package spans
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/VictoriaMetrics/easyproto"
 
@@ -28,11 +29,12 @@ type span struct {
 	droppedEvents             uint32
 	droppedLinks              uint32
 	tooDeep                   bool
+	scratch                   []wire.Attribute
 }
 
 // decode reads a Span message into s, whose slices are reused.
 func (s *span) decode(data []byte) error {
-	*s = span{attributes: s.attributes[:0], events: s.events[:0], links: s.links[:0]}
+	*s = span{attributes: s.attributes[:0], events: s.events[:0], links: s.links[:0], scratch: s.scratch}
 	var fc easyproto.FieldContext
 	var err error
 	for len(data) > 0 {
@@ -52,7 +54,7 @@ func (s *span) decode(data []byte) error {
 		case 5:
 			s.name, ok = fc.Bytes()
 		case 6:
-			s.kind, ok = fc.Enum()
+			s.kind, ok = enum(&fc)
 		case 7:
 			s.start, ok = fc.Fixed64()
 		case 8:
@@ -81,6 +83,12 @@ func (s *span) decode(data []byte) error {
 	return nil
 }
 
+// enum reads an enumeration value. One that does not exist is no reason to refuse the request, not even a negative one.
+func enum(fc *easyproto.FieldContext) (int32, bool) {
+	n, ok := fc.Uint64()
+	return int32(min(n, math.MaxInt32)), ok
+}
+
 func (s *span) decodePart(field uint32, message []byte) error {
 	switch field {
 	case 9:
@@ -98,9 +106,17 @@ func (s *span) decodePart(field uint32, message []byte) error {
 		}
 		s.attributes = append(s.attributes, a)
 	case 11:
+		if len(s.events) == wire.MaxAttributes {
+			s.droppedEvents++
+			return nil
+		}
 		s.events = append(s.events, message)
 		return s.checkPart(message, 3)
 	case 13:
+		if len(s.links) == wire.MaxAttributes {
+			s.droppedLinks++
+			return nil
+		}
 		s.links = append(s.links, message)
 		return s.checkPart(message, 4)
 	case 15:
@@ -111,7 +127,8 @@ func (s *span) decodePart(field uint32, message []byte) error {
 
 // checkPart checks the attributes of an event or link, which are read again only when they are rendered.
 func (s *span) checkPart(message []byte, attributes uint32) error {
-	_, err := wire.Attributes(nil, message, attributes)
+	var err error
+	s.scratch, err = wire.Attributes(s.scratch[:0], message, attributes)
 	if errors.Is(err, wire.ErrTooDeep) {
 		s.tooDeep = true
 		return nil
@@ -131,7 +148,7 @@ func (s *span) decodeStatus(data []byte) error {
 		case 2:
 			s.statusMessage, ok = fc.Bytes()
 		case 3:
-			s.status, ok = fc.Enum()
+			s.status, ok = enum(&fc)
 		}
 		if !ok {
 			return errors.New("read status: wrong wire type")
@@ -149,6 +166,10 @@ func (s *span) check(window wire.Window) wire.Reason {
 		return wire.BadSpanID
 	case s.tooDeep:
 		return wire.TooDeep
+	}
+	// An end in the far future would be the slowest request of its service for as long as data is kept.
+	if reason := window.Check(s.end); reason == wire.InFuture {
+		return reason
 	}
 	return window.Check(s.start)
 }

@@ -121,7 +121,7 @@ func (f *facts) peer(dst []byte, s *span) (name, typ []byte) {
 			}
 		}
 		switch namespace := f.text(dbNamespace); {
-		case f[peerService] != nil:
+		case len(f.text(peerService)) > 0:
 			return f.text(peerService), typ
 		case typ[0] == 'c' && len(address) > 0: // the namespace of a cache is mostly a number
 			return address, typ

@@ -24,7 +24,7 @@ func (c *AttributeColumns) Append(attributes []Attribute) {
 	c.keys, c.types = c.keys[:0], c.types[:0]
 	first := c.serial + 1
 	for i := range attributes {
-		key := c.Map.Keys.Number(ValidUTF8(attributes[i].Key))
+		key := c.Map.Keys.Number(Name(attributes[i].Key))
 		if int(key) == len(c.latest) {
 			c.latest = append(c.latest, 0)
 		}

@@ -37,7 +37,7 @@ var reasonText = [reasons]struct{ label, sentence string }{
 	BadHistogram:   {"bad_histogram", "bucket counts, bounds and count contradict each other, or there are too many buckets"},
 	BadTemporality: {"bad_temporality", "aggregation temporality is unspecified"},
 	BadScale:       {"bad_scale", "the exponential histogram's scale is below -4"},
-	BadName:        {"bad_name", "the metric's name has no ASCII letter or digit"},
+	BadName:        {"bad_name", fmt.Sprintf("the metric's name has no ASCII letter or digit, or more than %d bytes", MaxNameBytes)},
 }
 
 // Reasons lists every reason for a rejection.

@@ -101,7 +101,8 @@ func Attributes(dst []Attribute, data []byte, field uint32) ([]Attribute, error)
 	return dst, errors.Join(err, tooDeep)
 }
 
-// Scopes renders instrumentation scopes: name, then "@version" and the attributes as JSON where there are any.
+// Scopes renders instrumentation scopes: name, then "@version" and the attributes as JSON where there are any, all cut at
+// MaxNameBytes.
 type Scopes map[string]string
 
 // Text returns the text of an encoded InstrumentationScope.
@@ -146,7 +147,7 @@ func renderScope(scope []byte) (string, error) {
 	if len(attributes) > 0 {
 		text = AppendJSONObject(append(text, ' '), attributes)
 	}
-	return string(appendValidUTF8(nil, text)), nil
+	return string(Name(text)), nil
 }
 
 // AppendJSONObject renders attributes as a JSON object.

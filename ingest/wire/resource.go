@@ -139,7 +139,7 @@ func decodeResource(data, schemaURL []byte) (*Resource, error) {
 			continue
 		}
 		text, _, typ := a.Value.Text(nil)
-		r.Labels = append(r.Labels, Label{string(a.Key), string(text)})
+		r.Labels = append(r.Labels, Label{string(Name(a.Key)), string(text)})
 		r.types = append(r.types, typ)
 		_, _ = digest.Write(a.Key)
 		_, _ = digest.Write([]byte{0xff, typ})
@@ -162,14 +162,14 @@ func decodeResource(data, schemaURL []byte) (*Resource, error) {
 	return r, nil
 }
 
-// first returns the value of the first of the keys that is set.
+// first returns the value, which is a name, of the first of the keys that is set.
 func (r *Resource) first(keys ...string) string {
 	for _, key := range keys {
 		i, ok := slices.BinarySearchFunc(r.Labels, key, func(l Label, key string) int {
 			return bytes.Compare([]byte(l.Key), []byte(key))
 		})
 		if ok && r.Labels[i].Value != "" {
-			return r.Labels[i].Value
+			return string(Name([]byte(r.Labels[i].Value)))
 		}
 	}
 	return ""

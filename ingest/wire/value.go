@@ -21,7 +21,8 @@ import (
 const (
 	MaxDepth      = 64        // nesting of arrays and key-value lists in an attribute value
 	MaxValueBytes = 64 << 10  // a string attribute value; longer ones are cut
-	MaxAttributes = 1024      // attributes of one item; further ones are dropped
+	MaxNameBytes  = 1024      // a name: of a span, an attribute, a scope, …; longer ones are cut
+	MaxAttributes = 1024      // attributes of one item, events and links of a span; further ones are dropped
 	maxTextBytes  = 256 << 10 // a rendered array or key-value list
 )
 
@@ -313,8 +314,17 @@ func AppendJSONString(dst, s []byte) []byte {
 	return append(dst, '"')
 }
 
-// ValidUTF8 returns s, or a copy in which invalid bytes are replacement characters.
-func ValidUTF8(s []byte) []byte {
+// Name returns a name as stored: s cut at MaxNameBytes and with replacement characters for invalid bytes. The result may
+// view s.
+func Name(s []byte) []byte { return storable(s, MaxNameBytes) }
+
+// Text returns free text that is no attribute as stored: like Name, but cut at MaxValueBytes.
+func Text(s []byte) []byte { return storable(s, MaxValueBytes) }
+
+func storable(s []byte, n int) []byte {
+	if len(s) > n {
+		s = cutUTF8(s, n)
+	}
 	if utf8.Valid(s) {
 		return s
 	}
@@ -330,10 +340,12 @@ func appendValidUTF8(dst, s []byte) []byte {
 	return dst
 }
 
-// cutUTF8 returns the longest prefix of s of at most n bytes that does not end inside a character.
+// cutUTF8 returns a prefix of s of at most n bytes that does not end inside a character.
 func cutUTF8(s []byte, n int) []byte {
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
+	for back := range utf8.UTFMax {
+		if n-back <= 0 || utf8.RuneStart(s[n-back]) {
+			return s[:max(n-back, 0)]
+		}
 	}
-	return s[:n]
+	return s[:n] // no text anyway
 }
