@@ -55,6 +55,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newServeCommand(),
 		newEngineCommand(),
+		newGenCommand(),
 		newDoctorCommand(),
 		newConfigCommand(),
 		newVersionCommand(),
