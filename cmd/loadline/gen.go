@@ -51,7 +51,7 @@ func newGenCommand() *cobra.Command {
 		if output == "json" {
 			err = json.NewEncoder(cmd.OutOrStdout()).Encode(report)
 		} else {
-			err = printLoad(cmd.OutOrStdout(), name, report)
+			err = printLoad(cmd.OutOrStdout(), items[cfg.Signal], report)
 		}
 		if err == nil && report.Acked == 0 {
 			return &fault{
@@ -64,10 +64,13 @@ func newGenCommand() *cobra.Command {
 	return cmd
 }
 
+// items names what a signal counts.
+var items = map[demo.Signal]string{demo.Traces: "spans", demo.Metrics: "data points", demo.Logs: "log records"}
+
 // printLoad writes a report for people.
-func printLoad(w io.Writer, signal string, r demo.LoadReport) error {
+func printLoad(w io.Writer, items string, r demo.LoadReport) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d %s acknowledged in %s (%.0f/s, %.1f MiB)\n", r.Acked, signal, r.Elapsed.Round(time.Millisecond),
+	fmt.Fprintf(&b, "%d %s acknowledged in %s (%.0f/s, %.1f MiB)\n", r.Acked, items, r.Elapsed.Round(time.Millisecond),
 		float64(r.Acked)/r.Elapsed.Seconds(), float64(r.Bytes)/(1<<20))
 	fmt.Fprintf(&b, "acknowledged after %s (p50), %s (p99), %s (max)\n",
 		r.P50.Round(10*time.Microsecond), r.P99.Round(10*time.Microsecond), r.Max.Round(10*time.Microsecond))
