@@ -82,7 +82,7 @@ func (h Histogram) within(i int, share float64) float64 {
 		after = h.Count[i+1]
 	}
 	n := h.Count[i]
-	trust := max(n-1, 0) / (n + 7) * min(1, 2*min(before, after)/n)
+	trust := max(n-1, 0) / (n + 31) * min(1, 2*min(before, after)/n)
 	share = 0.5 + (min(max(share, 0), 1)-0.5)*trust
 	return math.Exp2((float64(h.Index[i]) - 1 + share) / bucketsPerOctave)
 }

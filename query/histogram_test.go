@@ -49,7 +49,7 @@ func TestQuantileError(t *testing.T) {
 		},
 	}
 	for name, shape := range shapes {
-		for range 40 {
+		for range 100 {
 			draw := shape()
 			values := make([]float64, []int{1, 2, 10, 100, 1000, 20_000}[rng.IntN(6)])
 			for i := range values {

@@ -147,20 +147,19 @@ func (s *Store) serviceRows(ctx context.Context, sel Selector, r Range) (map[str
 	if sel.namesKind() {
 		inbound = "1"
 	}
-	sql := q.sums("max("+inbound+")", "uniqExactIf(operation, "+inbound+")", "arraySort(groupUniqArray(version))", "arraySort(groupUniqArray(env))")
+	sql := q.sums("toBool(max("+inbound+"))", "uniqExactIf(operation, "+inbound+")", "arraySort(groupUniqArray(version))", "arraySort(groupUniqArray(env))")
 	services := map[string]*ServiceRED{}
 	err := s.scan(ctx, "services", sql, q.where.args, func(rows driver.Rows) error {
 		var row ServiceRED
-		var inbound uint8
 		var endpoints uint64
 		var envs []string
-		if err := rows.Scan(&row.Service, &inbound, &endpoints, &row.Versions, &envs); err != nil {
+		if err := rows.Scan(&row.Service, &row.Inbound, &endpoints, &row.Versions, &envs); err != nil {
 			return err
 		}
 		notEmpty := func(s string) bool { return s == "" }
 		row.Versions = slices.DeleteFunc(row.Versions, notEmpty)
 		row.Env = strings.Join(slices.DeleteFunc(envs, notEmpty), ", ")
-		row.Inbound, row.Endpoints = inbound != 0, int(endpoints)
+		row.Endpoints = int(endpoints)
 		services[row.Service] = &row
 		return nil
 	})
