@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -84,12 +85,21 @@ func openServer(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *se
 
 // openReceivers opens the OTLP ports. Requests wait in the sockets until the pipeline is there.
 func (s *server) openReceivers() (*otlp.Server, error) {
-	receivers, err := otlp.New(otlp.Config{
+	cfg := otlp.Config{
 		GRPCAddress:     s.cfg.OTLP.GRPCAddr,
 		HTTPAddress:     s.cfg.OTLP.HTTPAddr,
 		MaxRequestBytes: int(s.cfg.OTLP.MaxBody),
 		Log:             s.log.With("component", "otlp"),
-	}, func(ctx context.Context, signal ingest.Signal, body []byte) (ingest.Result, error) {
+	}
+	if files := s.cfg.OTLP.TLS; files.CertFile != "" {
+		cfg.TLS = &otlp.TLS{CertFile: files.CertFile, KeyFile: files.KeyFile, ClientCAFile: files.ClientCAFile}
+	}
+	for origin := range strings.SplitSeq(s.cfg.OTLP.AllowedOrigins, ",") {
+		if origin = strings.TrimSpace(origin); origin != "" {
+			cfg.AllowedOrigins = append(cfg.AllowedOrigins, origin)
+		}
+	}
+	receivers, err := otlp.New(cfg, func(ctx context.Context, signal ingest.Signal, body []byte) (ingest.Result, error) {
 		return s.pipeline.Export(ctx, signal, body)
 	})
 	var op *net.OpError
@@ -103,7 +113,7 @@ func (s *server) openReceivers() (*otlp.Server, error) {
 		}
 		return nil, listenFault(key, addr, err)
 	}
-	return nil, &fault{code: exitConfig, err: err}
+	return nil, &fault{code: exitConfig, err: err, hint: "correct the otlp section of the configuration"}
 }
 
 // closeReceivers frees the OTLP ports of a server that never ran.

@@ -41,6 +41,15 @@ type OTLP struct {
 	GRPCAddr string
 	HTTPAddr string
 	MaxBody  int64 // bytes of one request after decompression
+	TLS      TLS
+	// AllowedOrigins are the web origins, separated by commas, whose pages may send telemetry.
+	AllowedOrigins string
+}
+
+// TLS names the files that make both receivers speak TLS; all empty means that they do not.
+type TLS struct {
+	CertFile, KeyFile string
+	ClientCAFile      string // senders need a certificate of this authority
 }
 
 // Storage says where data lives: in the embedded engine below Path or, with a DSN, on a ClickHouse server. The
@@ -104,6 +113,10 @@ func (c *Config) settings() []setting {
 		{key: "otlp.grpc.addr", usage: "listen here for OTLP over gRPC", value: addrValue{&c.OTLP.GRPCAddr}},
 		{key: "otlp.http.addr", usage: "listen here for OTLP over HTTP; may be the same address", value: addrValue{&c.OTLP.HTTPAddr}},
 		{key: "otlp.max_body", usage: "largest OTLP request, after decompression", value: sizeValue{&c.OTLP.MaxBody}},
+		{key: "otlp.tls.cert_file", usage: "certificate of both OTLP receivers; with it they speak TLS only", value: stringValue{&c.OTLP.TLS.CertFile}},
+		{key: "otlp.tls.key_file", usage: "key of that certificate", value: stringValue{&c.OTLP.TLS.KeyFile}},
+		{key: "otlp.tls.client_ca_file", usage: "senders need a certificate of this authority", value: stringValue{&c.OTLP.TLS.ClientCAFile}},
+		{key: "otlp.allowed_origins", usage: "web origins whose pages may send telemetry, separated by commas", value: stringValue{&c.OTLP.AllowedOrigins}},
 		{key: "storage.path", usage: "data directory; one process at a time", value: stringValue{&c.Storage.Path}},
 		{key: "storage.dsn", usage: "use this ClickHouse server instead of the embedded engine", value: stringValue{&c.Storage.DSN}, secret: true},
 		{key: "storage.libchdb", usage: "the embedded engine's library; empty searches the usual places", value: stringValue{&c.Storage.Libchdb}},
@@ -176,7 +189,9 @@ func (c *Config) Validate() error {
 			if l.key == "debug.addr" {
 				return fmt.Errorf("%s: %q is not a loopback address; profiles show secrets in memory", l.key, l.addr)
 			}
-			if !c.InsecureNoAuth {
+			// Certificates of senders are a log-in for the receivers.
+			mutual := c.OTLP.TLS.ClientCAFile != "" && strings.HasPrefix(l.key, "otlp.")
+			if !c.InsecureNoAuth && !mutual {
 				return &NoAuthError{Key: l.key, Addr: l.addr}
 			}
 		}
@@ -186,6 +201,9 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("%s: %q is the address of %s already", l.key, l.addr, other)
 		}
 		taken[l.addr] = l.key
+	}
+	if t := c.OTLP.TLS; (t.CertFile == "") != (t.KeyFile == "") || t.CertFile == "" && t.ClientCAFile != "" {
+		return fmt.Errorf("otlp.tls: want both cert_file and key_file, or neither and no client_ca_file")
 	}
 	if c.Storage.Path == "" {
 		return fmt.Errorf("storage.path: empty; want a directory, such as ./loadline-data")

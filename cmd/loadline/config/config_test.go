@@ -157,7 +157,23 @@ func TestErrors(t *testing.T) {
 	f("", nil, []string{"--http.addr=0.0.0.0:8080"}, `http.addr: "0.0.0.0:8080" can be reached from other machines, and Loadline asks nobody to log in`)
 	f("", nil, []string{"--otlp.grpc.addr=:4317"}, `otlp.grpc.addr: ":4317" can be reached from other machines, and Loadline asks nobody to log in`)
 	f("", nil, []string{"--debug.addr=0.0.0.0:6060", "--insecure-no-auth"}, `debug.addr: "0.0.0.0:6060" is not a loopback address; profiles show secrets in memory`)
+	f("", nil, []string{"--otlp.tls.cert_file=c.pem"}, `otlp.tls: want both cert_file and key_file, or neither and no client_ca_file`)
+	f("", nil, []string{"--otlp.tls.client_ca_file=c.pem"}, `otlp.tls: want both cert_file and key_file, or neither and no client_ca_file`)
 	f("", nil, []string{"--wal.max_size=1MiB"}, `wal.max_size: 1MiB does not hold two segments; want at least 64MiB`)
+}
+
+// Certificates of senders make it fine to listen for them everywhere, but not to show pages everywhere.
+func TestMutualTLS(t *testing.T) {
+	mutual := []string{"--otlp.tls.cert_file=c", "--otlp.tls.key_file=k", "--otlp.tls.client_ca_file=ca"}
+	if _, err := load(t, "", nil, append(mutual, "--otlp.grpc.addr=:4317", "--otlp.http.addr=:4318")); err != nil {
+		t.Error(err)
+	}
+	if _, err := load(t, "", nil, append(mutual, "--http.addr=:8080")); err == nil {
+		t.Error("pages are open to everybody")
+	}
+	if _, err := load(t, "", nil, append(mutual[:2], "--otlp.grpc.addr=:4317")); err == nil {
+		t.Error("a receiver without client certificates is open to everybody")
+	}
 }
 
 func TestInsecureNoAuth(t *testing.T) {
