@@ -24,8 +24,8 @@ import (
 	"loadline/query"
 )
 
-// binary is the program under test, and library the engine that it loads.
-var binary, library string
+// program is the binary under test, and library the engine that it loads.
+var program, library string
 
 func TestMain(m *testing.M) {
 	code, err := buildAndRun(m)
@@ -45,8 +45,8 @@ func buildAndRun(m *testing.M) (int, error) {
 	if library, err = chdb.Find(inCache()); err != nil {
 		return 1, err
 	}
-	binary = filepath.Join(dir, "loadline")
-	build := exec.Command("go", "build", "-o", binary, "loadline/cmd/loadline")
+	program = filepath.Join(dir, "loadline")
+	build := exec.Command("go", "build", "-o", program, "loadline/cmd/loadline")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return 1, fmt.Errorf("build loadline: %w\n%s", err, out)
@@ -93,7 +93,7 @@ func (l *lines) String() string {
 
 // command prepares loadline with arguments; everything listens on free loopback ports.
 func command(args ...string) *exec.Cmd {
-	cmd := exec.Command(binary, args...)
+	cmd := exec.Command(program, args...)
 	cmd.Env = append(os.Environ(), chdb.EnvLibrary+"="+library, "LOADLINE_HTTP_ADDR=127.0.0.1:0", "LOADLINE_LOG_FORMAT=text",
 		"LOADLINE_OTLP_GRPC_ADDR=127.0.0.1:0", "LOADLINE_OTLP_HTTP_ADDR=127.0.0.1:0", "LOADLINE_STORAGE_THREADS=2")
 	return cmd

@@ -1,0 +1,133 @@
+package e2e
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"loadline/internal/clickhouse"
+)
+
+// kills is how often TestKill ends something. Every third time it is the engine alone.
+const kills = 20
+
+// seed makes a run repeatable as far as processes can be: set E2E_SEED to the one that a failed run has logged.
+func seed(t *testing.T) *rand.Rand {
+	t.Helper()
+	n := uint64(time.Now().UnixNano())
+	if s := os.Getenv("E2E_SEED"); s != "" {
+		var err error
+		if n, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("E2E_SEED=%d", n)
+	return rand.New(rand.NewPCG(n, 0))
+}
+
+// TestKill ends the whole process and, separately, its engine with SIGKILL at random moments under load, also while a
+// process is still starting, and then counts.
+func TestKill(t *testing.T) {
+	random := seed(t)
+	dir := t.TempDir()
+	p := serve(t, dir)
+	s := startSender(load{id: 0xc4a5, service: "crash"}, 4, 40*time.Millisecond, addresses{p.grpc, p.http})
+	defer s.stop()
+	for i := range kills {
+		wait(random.IntN(2000))
+		if i%3 == 2 {
+			pid := p.engine()
+			t.Logf("kill %d: engine %d, %v", i, pid, p.killEngine())
+			continue
+		}
+		p = killAndRestart(t, random, p, i)
+		s.target.Store(&addresses{p.grpc, p.http})
+	}
+	if err := s.finish(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d spans of %d traces are acknowledged, %d requests were repeated", s.spans, s.traces, s.repeats)
+	_, db := p.open(t)
+	checkLoad(t, db, s)
+	// The rollups' log is inserted half a minute later or, as here, by the next process.
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d after SIGTERM", code)
+	}
+	_, db = serve(t, dir).open(t)
+	checkRollups(t, db, s)
+	checkLoad(t, db, s)
+}
+
+// wait lets the load go on for some milliseconds.
+func wait(milliseconds int) { <-time.After(time.Duration(milliseconds) * time.Millisecond) }
+
+// killAndRestart kills the process, proves that its engine is gone with it, and starts another. Now and then that one is
+// killed while it is starting, which is while it replays.
+func killAndRestart(t *testing.T, random *rand.Rand, p *process, i int) *process {
+	t.Helper()
+	engine := p.engine()
+	t.Logf("kill %d: process %d", i, p.cmd.Process.Pid)
+	p.stop(t, syscall.SIGKILL)
+	eventually(t, 10*time.Second, func() error {
+		if engine != 0 && alive(engine) {
+			return fmt.Errorf("engine %d outlives its process", engine)
+		}
+		return nil
+	})
+	if random.IntN(4) == 0 {
+		early, _ := launch(t, p.dir)
+		wait(random.IntN(700))
+		t.Logf("kill %d: process %d while it starts", i, early.cmd.Process.Pid)
+		early.stop(t, syscall.SIGKILL)
+	}
+	return serve(t, p.dir)
+}
+
+// checkLoad waits until every acknowledged span is stored, and once only.
+func checkLoad(t *testing.T, db *clickhouse.DB, s *sender) {
+	t.Helper()
+	eventually(t, 30*time.Second, func() error {
+		n, err := scalar[uint64](t.Context(), db, "SELECT count() FROM spans WHERE service = {service:String}", clickhouse.Named("service", s.load.service))
+		if err == nil && n < uint64(s.spans) {
+			err = fmt.Errorf("%d of %d spans are stored", n, s.spans)
+		}
+		return err
+	})
+	service := clickhouse.Named("service", s.load.service)
+	f := func(what string, want int, sql string) {
+		t.Helper()
+		if got := one[uint64](t, db, sql, service); got != uint64(want) {
+			t.Errorf("%s: %d, want %d", what, got, want)
+		}
+	}
+	f("spans", s.spans, "SELECT count() FROM spans WHERE service = {service:String}")
+	f("different spans", s.spans, "SELECT uniqExact(trace_id, span_id) FROM spans WHERE service = {service:String}")
+	f("traces", s.traces, "SELECT uniqExact(trace_id) FROM spans WHERE service = {service:String}")
+	f("spans in red_10s", s.spans, "SELECT sum(spans) FROM red_10s WHERE service = {service:String}")
+	f("durations in red_10s", s.spans, "SELECT toUInt64(arraySum(sumMap(latency).2)) FROM red_10s WHERE service = {service:String}")
+	f("traces in trace_index", s.traces, "SELECT uniqExact(trace_id) FROM trace_index")
+	f("spans outside of what trace_index says", 0, `
+		SELECT count()
+		FROM spans
+		WHERE service = {service:String} AND (trace_id, slice) NOT IN (SELECT trace_id, slice FROM trace_index)`)
+	f("sum of the traces' numbers", int(s.numbers), "SELECT sum(toUInt64(attributes['e2e.number'])) FROM spans WHERE service = {service:String}")
+}
+
+// checkRollups waits until the coarse tiers agree with the spans.
+func checkRollups(t *testing.T, db *clickhouse.DB, s *sender) {
+	t.Helper()
+	for _, table := range []string{"red_5m", "red_1h"} {
+		eventually(t, time.Minute, func() error {
+			n, err := scalar[uint64](t.Context(), db, "SELECT sum(spans) FROM "+table+" WHERE service = {service:String}",
+				clickhouse.Named("service", s.load.service))
+			if err == nil && n != uint64(s.spans) {
+				err = fmt.Errorf("%s has %d of %d spans", table, n, s.spans)
+			}
+			return err
+		})
+	}
+}
