@@ -28,7 +28,7 @@ TEST_FLAGS   ?= -timeout 15m -p 2
 DEMO_FLAGS   ?=
 BENCH_FLAGS  ?= -benchtime 1s
 FUZZ_TIME    ?= 30s
-SOAK_TIME    ?= 30m
+SOAK_SECONDS ?= 1800
 TOOL         := $(GO) tool -modfile=tools.mod
 
 .PHONY: help demo build test check bench bench-ingest bench-pages generate libchdb chromium node-apps fuzz soak race clean \
@@ -51,6 +51,16 @@ race: libchdb ## run the tests of the packages that need no browser under the ra
 
 bench: libchdb ## run the benchmarks of all packages
 	$(GO) test -run '^$$' -bench . -benchmem $(BENCH_FLAGS) $(TEST_FLAGS) $(PKGS)
+
+bench-ingest: libchdb ## CPU, bytes and latency of the running server under load, from a separate process
+	$(GO) test -run '^$$' -bench '^BenchmarkIngest' -benchtime 1x -timeout 30m ./cmd/loadline/e2e
+
+bench-pages: libchdb ## server time of queries and pages over 10 million spans
+	LOADLINE_BENCH_SPANS=10000000 $(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./query ./web
+
+soak: libchdb ## kill the server and its engine under load for SOAK_SECONDS (default 1800)
+	@end=$$((SECONDS + $(SOAK_SECONDS))); while [ $$SECONDS -lt $$end ]; do \
+		$(GO) test -count 1 -run '^TestKill' -timeout 15m -v ./cmd/loadline/e2e || exit 1; done
 
 # ---- what the targets above need -----------------------------------------------------------------------------------
 
