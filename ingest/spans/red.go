@@ -2,7 +2,7 @@ package spans
 
 import (
 	"cmp"
-	"math"
+	"math/big"
 	"math/bits"
 	"slices"
 
@@ -92,10 +92,15 @@ func (r *redRow) count(index int16, n float64) {
 // geometric middle is within 4.5 % of every value in it.
 const bucketsPerDoubling = 8
 
-// bucketBounds are the upper bounds of the buckets between 2^63 and 2^64, but for the last.
+// bucketBounds are the upper bounds of the buckets between 2^63 and 2^64, but for the last, rounded down: a number is
+// at most 2^(63+i/8) if it is at most the eighth root of 2^(504+i).
 var bucketBounds = func() (bounds [bucketsPerDoubling - 1]uint64) {
 	for i := range bounds {
-		bounds[i] = uint64(math.Exp2(63 + float64(i+1)/bucketsPerDoubling))
+		root := new(big.Int).Lsh(big.NewInt(1), uint(63*bucketsPerDoubling+i+1))
+		for range bits.TrailingZeros(bucketsPerDoubling) {
+			root.Sqrt(root)
+		}
+		bounds[i] = root.Uint64()
 	}
 	return bounds
 }()
