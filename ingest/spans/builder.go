@@ -233,7 +233,7 @@ func (b *Builder) derive(s *span, slice uint32, duration uint64) {
 	c := b.columns
 	status := b.facts.status()
 	failed := failed(s, status)
-	weight := weight(s.traceState)
+	weight := wire.Weight(s.traceState)
 	b.text = b.facts.operation(b.text[:0], s)
 	operation := c.operation.Append(wire.Name(b.text))
 	c.failed.Append(boolByte(failed))

@@ -160,9 +160,9 @@ func (s *span) decodeStatus(data []byte) error {
 // check says whether the span can be stored.
 func (s *span) check(window wire.Window) wire.Reason {
 	switch {
-	case !validID(s.traceID, 16):
+	case !wire.IsID(s.traceID, 16):
 		return wire.BadTraceID
-	case !validID(s.spanID, 8):
+	case !wire.IsID(s.spanID, 8):
 		return wire.BadSpanID
 	case s.tooDeep:
 		return wire.TooDeep
@@ -185,19 +185,7 @@ func (s *span) truncated() int {
 }
 
 // root says whether the span has no parent. A parent id of zeros means none.
-func (s *span) root() bool { return !validID(s.parentID, 8) }
-
-func validID(id []byte, n int) bool {
-	if len(id) != n {
-		return false
-	}
-	for _, b := range id {
-		if b != 0 {
-			return true
-		}
-	}
-	return false
-}
+func (s *span) root() bool { return !wire.IsID(s.parentID, 8) }
 
 // duration is the span's length in nanoseconds; a span that ends before it starts has none.
 func (s *span) duration() uint64 {

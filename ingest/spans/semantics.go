@@ -2,7 +2,6 @@ package spans
 
 import (
 	"bytes"
-	"strconv"
 
 	"loadline/ingest/wire"
 )
@@ -147,41 +146,4 @@ func (f *facts) peer(dst []byte, s *span) (name, typ []byte) {
 // failed says whether RED counts the span as an error: its status says so, or it is an HTTP server's 5xx.
 func failed(s *span, httpStatus uint16) bool {
 	return s.status == statusError || s.kind == kindServer && httpStatus >= 500
-}
-
-// maxThreshold is 2^56, the number of distinct sampling thresholds.
-const maxThreshold = 1 << 56
-
-// weight is the number of spans that a sampled span stands for, from the consistent probability sampling threshold in
-// tracestate (ot=th:HEX), or 1.
-// Source: OpenTelemetry specification, tracestate-probability-sampling.
-func weight(traceState []byte) float64 {
-	for len(traceState) > 0 {
-		var member []byte
-		member, traceState, _ = bytes.Cut(traceState, []byte{','})
-		fields, ok := bytes.CutPrefix(bytes.TrimSpace(member), []byte("ot="))
-		if !ok {
-			continue
-		}
-		for len(fields) > 0 {
-			var field []byte
-			field, fields, _ = bytes.Cut(fields, []byte{';'})
-			if digits, ok := bytes.CutPrefix(field, []byte("th:")); ok {
-				return thresholdWeight(digits)
-			}
-		}
-	}
-	return 1
-}
-
-func thresholdWeight(digits []byte) float64 {
-	if len(digits) == 0 || len(digits) > 14 {
-		return 1
-	}
-	threshold, err := strconv.ParseUint(string(digits), 16, 64)
-	if err != nil {
-		return 1
-	}
-	threshold <<= 4 * (14 - len(digits))
-	return maxThreshold / float64(maxThreshold-threshold)
 }

@@ -295,30 +295,6 @@ func TestLongTexts(t *testing.T) {
 	})
 }
 
-func TestWeight(t *testing.T) {
-	f := func(state string, want float64) {
-		t.Helper()
-		if got := weight([]byte(state)); got != want {
-			t.Errorf("%q: weight %v, want %v", state, got, want)
-		}
-	}
-	f("", 1)
-	f("ot=th:0", 1)
-	f("ot=th:8", 2)
-	f("ot=th:c", 4)
-	f("ot=th:f", 16)
-	f("ot=th:fd70a3d70a3d71", maxThreshold/float64(maxThreshold-0xfd70a3d70a3d71))
-	f("ot=th:ffffffffffffff", 1<<56)
-	f("ot=rv:1234567890abcd;th:c", 4)
-	f("a=b, ot=th:c ,z=y", 4)
-	f("other=ot=th:c", 1)
-	f("ot=th:", 1)
-	f("ot=th:fffffffffffffff", 1)
-	f("ot=th:-1", 1)
-	f("ot=th:xyz", 1)
-	f("ot=rv:c", 1)
-}
-
 func TestConventions(t *testing.T) {
 	type attributes map[string]any
 	f := func(name string, kind ptrace.SpanKind, in attributes, want nativetest.Row) {

@@ -52,12 +52,3 @@ func (c *AttributeColumns) Reset() {
 	c.Types.Reset()
 	c.latest = c.latest[:0]
 }
-
-// ValidID returns a trace or span id of n bytes, or nothing when it has another length: what only refers to a span is
-// kept without the reference. An id of zeros means none and is stored the same.
-func ValidID(id []byte, n int) []byte {
-	if len(id) != n {
-		return nil
-	}
-	return id
-}

@@ -1,6 +1,6 @@
-// Package wire reads what all OTLP signals share from protobuf bytes: attribute values, resources, scopes and the
-// rules for rejecting items. It walks the bytes in place, because unmarshalling into pdata costs four to seven times
-// as much and leaves two kilobytes of garbage a span.
+// Package wire reads what all OTLP signals share from protobuf bytes: attribute values, resources, scopes, trace context
+// and the rules for rejecting items. It walks the bytes in place, because unmarshalling into pdata costs four to seven
+// times as much and leaves two kilobytes of garbage a span.
 //
 // Source: opentelemetry-proto 1.x, common/v1/common.proto and resource/v1/resource.proto.
 package wire
