@@ -168,7 +168,8 @@ func (b *Builder) add(r *record) {
 
 // appendExtra stores what records rarely have as a JSON object, or an empty string.
 func (b *Builder) appendExtra(r *record) {
-	out := append(b.rendered[:0], '{')
+	out := b.rendered[:0]
+	out = append(out, '{')
 	if r.flags != 0 {
 		out = append(strconv.AppendUint(append(out, `"flags":`...), uint64(r.flags), 10), ',')
 	}

@@ -22,8 +22,6 @@ var (
 	window = wire.NewWindow(now, 30*24*time.Hour)
 )
 
-const bucketMillis = bucketSeconds * 1000
-
 // fixture is a request with one resource and one scope.
 type fixture struct {
 	all      pmetric.Metrics
@@ -185,8 +183,10 @@ func TestNumbers(t *testing.T) {
 	got := build(t, f)
 
 	compare(t, got["samples"],
-		nativetest.Row{"metric": "process_memory_bytes", "service": "shop/checkout", "bucket": bucket, "st": int64(0),
-			"t1": now.UnixMilli(), "off": []any{offset}, "value": []any{-7.0}},
+		nativetest.Row{
+			"metric": "process_memory_bytes", "service": "shop/checkout", "bucket": bucket, "st": int64(0),
+			"t1": now.UnixMilli(), "off": []any{offset}, "value": []any{-7.0},
+		},
 		nativetest.Row{"metric": "queue", "st": int64(0), "value": []any{4.0}},
 		nativetest.Row{"metric": "queue_d", "st": startMs, "value": []any{-5.0}},
 		nativetest.Row{"metric": "requests_d_total", "st": startMs, "value": []any{3.0}},
@@ -198,16 +198,20 @@ func TestNumbers(t *testing.T) {
 	memory := [][2]string{context[0], context[1], {"memory_type", "heap"}, context[2], context[3], {"pid", "12"}}
 	second := uint64(now.Unix())
 	compare(t, got["series"],
-		nativetest.Row{"metric": "process_memory_bytes", "service": "shop/checkout", "labels": memory, "kind": int64(1),
-			"bounds": []any{}, "first": second, "series_id": got["samples"][0]["series_id"]},
+		nativetest.Row{
+			"metric": "process_memory_bytes", "service": "shop/checkout", "labels": memory, "kind": int64(1),
+			"bounds": []any{}, "first": second, "series_id": got["samples"][0]["series_id"],
+		},
 		nativetest.Row{"metric": "queue", "labels": context, "kind": int64(1)},
 		nativetest.Row{"metric": "queue_d", "labels": context, "kind": int64(3)},
 		nativetest.Row{"metric": "requests_d_total", "labels": context, "kind": int64(3)},
 		nativetest.Row{"metric": "requests_total", "labels": context, "kind": int64(2)},
 	)
 	compare(t, got["metadata"],
-		nativetest.Row{"metric": "process_memory_bytes", "otel_name": "process.memory", "type": "gauge", "unit": "By",
-			"help": "about process.memory", "temporality": "", "scope": "meter@1.2", "last_seen": second},
+		nativetest.Row{
+			"metric": "process_memory_bytes", "otel_name": "process.memory", "type": "gauge", "unit": "By",
+			"help": "about process.memory", "temporality": "", "scope": "meter@1.2", "last_seen": second,
+		},
 		nativetest.Row{"metric": "queue", "type": "gauge", "temporality": "cumulative"},
 		nativetest.Row{"metric": "queue_d", "type": "gauge", "temporality": "delta"},
 		nativetest.Row{"metric": "requests_d_total", "type": "counter", "temporality": "delta"},
@@ -230,12 +234,16 @@ func TestExplicitHistogram(t *testing.T) {
 	got := build(t, f)
 
 	compare(t, got["histograms"],
-		nativetest.Row{"metric": "latency_seconds", "service": "shop/checkout", "bucket": bucket, "st": startMs,
+		nativetest.Row{
+			"metric": "latency_seconds", "service": "shop/checkout", "bucket": bucket, "st": startMs,
 			"ts": now.UnixMilli(), "schema": int64(-53), "zero_threshold": 0.0, "zero_count": uint64(0), "count": uint64(8),
 			"sum": 21.5, "min": 0.01, "max": 12.0, "stale": uint64(0), "pos_idx": []any{int64(0), int64(2), int64(3)},
-			"pos_count": []any{uint64(2), uint64(5), uint64(1)}, "neg_idx": []any{}, "neg_count": []any{}},
-		nativetest.Row{"metric": "no_buckets_seconds", "sum": math.NaN(), "min": math.NaN(), "max": math.NaN(),
-			"count": uint64(3), "pos_idx": []any{int64(0)}, "pos_count": []any{uint64(3)}},
+			"pos_count": []any{uint64(2), uint64(5), uint64(1)}, "neg_idx": []any{}, "neg_count": []any{},
+		},
+		nativetest.Row{
+			"metric": "no_buckets_seconds", "sum": math.NaN(), "min": math.NaN(), "max": math.NaN(),
+			"count": uint64(3), "pos_idx": []any{int64(0)}, "pos_count": []any{uint64(3)},
+		},
 		nativetest.Row{"metric": "one_bucket_seconds", "pos_idx": []any{int64(0)}, "pos_count": []any{uint64(4)}},
 		nativetest.Row{"metric": "up_to_inf_seconds", "pos_idx": []any{int64(0), int64(1)}, "pos_count": []any{uint64(1), uint64(5)}},
 	)
@@ -264,11 +272,15 @@ func TestExponentialHistogram(t *testing.T) {
 	got := build(t, f)
 
 	compare(t, got["histograms"],
-		nativetest.Row{"metric": "a", "schema": int64(3), "zero_threshold": 0.001, "zero_count": uint64(2), "count": uint64(14),
+		nativetest.Row{
+			"metric": "a", "schema": int64(3), "zero_threshold": 0.001, "zero_count": uint64(2), "count": uint64(14),
 			"sum": -3.0, "pos_idx": []any{int64(-1), int64(1)}, "pos_count": []any{uint64(1), uint64(4)},
-			"neg_idx": []any{int64(6)}, "neg_count": []any{uint64(7)}},
-		nativetest.Row{"metric": "b", "schema": int64(8), "pos_idx": []any{int64(-1), int64(0), int64(1)},
-			"pos_count": []any{uint64(1), uint64(4), uint64(4)}},
+			"neg_idx": []any{int64(6)}, "neg_count": []any{uint64(7)},
+		},
+		nativetest.Row{
+			"metric": "b", "schema": int64(8), "pos_idx": []any{int64(-1), int64(0), int64(1)},
+			"pos_count": []any{uint64(1), uint64(4), uint64(4)},
+		},
 		nativetest.Row{"metric": "c", "schema": int64(-4), "pos_idx": []any{int64(math.MaxInt32)}, "pos_count": []any{uint64(3)}},
 		nativetest.Row{"metric": "d", "schema": int64(8), "pos_idx": []any{int64(0)}, "pos_count": []any{uint64(2)}},
 		nativetest.Row{"metric": "e", "schema": int64(0), "count": uint64(0), "pos_idx": []any{}},
@@ -417,9 +429,11 @@ func TestExemplars(t *testing.T) {
 	got := build(t, f)
 	trace := string(append([]byte{1, 2, 3}, make([]byte, 13)...))
 	compare(t, got["exemplars"],
-		nativetest.Row{"metric": "latency_seconds", "service": "shop/checkout", "ts": now.UnixMilli() - 1000, "value": 0.5,
+		nativetest.Row{
+			"metric": "latency_seconds", "service": "shop/checkout", "ts": now.UnixMilli() - 1000, "value": 0.5,
 			"trace_id": trace, "span_id": string([]byte{4, 5, 0, 0, 0, 0, 0, 0}), "attributes": [][2]string{{"user.id", "u"}},
-			"series_id": got["histograms"][0]["series_id"]},
+			"series_id": got["histograms"][0]["series_id"],
+		},
 		nativetest.Row{"ts": now.UnixMilli(), "value": 3.0, "trace_id": strings.Repeat("\x00", 16), "attributes": [][2]string{}},
 	)
 }
@@ -546,9 +560,18 @@ func TestLabels(t *testing.T) {
 	a.PutStr("bad\xffutf8", "\xff")
 	f.scope.Scope().Attributes().PutStr("team", "core")
 	compare(t, build(t, f)["series"], nativetest.Row{"labels": [][2]string{
-		{"a_b", "1;2"}, {"bad_utf8", "\ufffd"}, {"flag", "true"}, {"instance", "i-1"}, {"job", "shop/checkout"},
-		{"key_9lives", "cat"}, {"key__name__", "evil"}, {"list", "[1]"}, {"otel_scope_name", "meter"},
-		{"otel_scope_team", "core"}, {"otel_scope_version", "1.2"}, {"温度", "warm"},
+		{"a_b", "1;2"},
+		{"bad_utf8", "\ufffd"},
+		{"flag", "true"},
+		{"instance", "i-1"},
+		{"job", "shop/checkout"},
+		{"key_9lives", "cat"},
+		{"key__name__", "evil"},
+		{"list", "[1]"},
+		{"otel_scope_name", "meter"},
+		{"otel_scope_team", "core"},
+		{"otel_scope_version", "1.2"},
+		{"温度", "warm"},
 	}})
 }
 
@@ -619,8 +642,10 @@ func TestSamplesOfABatch(t *testing.T) {
 	rows := got["samples"]
 	for _, pair := range [][]nativetest.Row{rows[:2], rows[2:4]} {
 		compare(t, pair,
-			nativetest.Row{"bucket": bucket, "st": startMs, "off": off(-31, -30, -29, -1), "value": []any{69.0, 70.0, 71.0, 99.0},
-				"t1": now.Add(-time.Minute).UnixMilli(), "series_id": pair[1]["series_id"]},
+			nativetest.Row{
+				"bucket": bucket, "st": startMs, "off": off(-31, -30, -29, -1), "value": []any{69.0, 70.0, 71.0, 99.0},
+				"t1": now.Add(-time.Minute).UnixMilli(), "series_id": pair[1]["series_id"],
+			},
 			nativetest.Row{"bucket": bucket, "st": restart, "off": off(-2), "value": []any{98.0}},
 		)
 	}

@@ -67,7 +67,7 @@ func (b Block) Encode(dst []byte, order []int32) []byte {
 		dst = appendString(dst, f.Name)
 		dst = appendString(dst, f.Type())
 		if rows > 0 { // readers expect nothing of a column without rows, not even its prefix
-			dst = f.Column.Encode(dst, order)
+			dst = f.Encode(dst, order)
 		}
 	}
 	return dst

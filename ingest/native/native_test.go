@@ -38,8 +38,12 @@ func newEvery() *every {
 		second: native.NewFixed(2),
 	}
 	e.block = native.Block{
-		{Name: "number", Column: e.number}, {Name: "float", Column: e.float}, {Name: "fixed", Column: e.fixed},
-		{Name: "text", Column: e.text}, {Name: "low", Column: e.low}, {Name: "labels", Column: e.labels},
+		{Name: "number", Column: e.number},
+		{Name: "float", Column: e.float},
+		{Name: "fixed", Column: e.fixed},
+		{Name: "text", Column: e.text},
+		{Name: "low", Column: e.low},
+		{Name: "labels", Column: e.labels},
 		{Name: "list", Column: e.list},
 		{Name: "pair", Column: native.NewTuple("Tuple(Array(Int16), FixedString(2))", e.first, e.second)},
 	}

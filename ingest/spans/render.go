@@ -83,7 +83,8 @@ const commonFlags = 0x301
 
 // appendExtra stores what spans rarely have as a JSON object, or an empty string.
 func (b *Builder) appendExtra(s *span) {
-	out := append(b.rendered[:0], '{')
+	out := b.rendered[:0]
+	out = append(out, '{')
 	number := func(key string, n uint64) {
 		if n > 0 {
 			out = append(append(append(out, '"'), key...), '"', ':')

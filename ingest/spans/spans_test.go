@@ -180,7 +180,7 @@ func TestRejects(t *testing.T) {
 			t.Errorf("%s: tally %v, want one %v", name, tally.Items, want)
 		}
 	}
-	ns := func(at time.Time) pcommon.Timestamp { return pcommon.NewTimestampFromTime(at) }
+	ns := pcommon.NewTimestampFromTime
 	f("zero trace id", wire.BadTraceID, func(s ptrace.Span) { s.SetTraceID(pcommon.TraceID{}) })
 	f("zero span id", wire.BadSpanID, func(s ptrace.Span) { s.SetSpanID(pcommon.SpanID{}) })
 	f("no start", wire.TooOld, func(s ptrace.Span) { s.SetStartTimestamp(0) })
@@ -366,15 +366,18 @@ func TestEventsAndLinks(t *testing.T) {
 	}
 	wantEvents := []map[string]any{
 		{"ts": 42.0, "name": clean, "attributes": map[string]any{
-			clean: clean, "nan": "NaN", "bytes": "AQ==", "list": []any{[]any{"end"}}}},
+			clean: clean, "nan": "NaN", "bytes": "AQ==", "list": []any{[]any{"end"}},
+		}},
 		{"ts": 0.0, "name": "exception", "attributes": map[string]any{"exception.type": "Broken"}},
 	}
 	if diff := cmp.Diff(wantEvents, parse("events")); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 	wantLinks := []map[string]any{
-		{"trace_id": "ab" + strings.Repeat("0", 30), "span_id": "cd" + strings.Repeat("0", 14), "trace_state": clean,
-			"attributes": map[string]any{"b": true}},
+		{
+			"trace_id": "ab" + strings.Repeat("0", 30), "span_id": "cd" + strings.Repeat("0", 14), "trace_state": clean,
+			"attributes": map[string]any{"b": true},
+		},
 		{"trace_id": "", "span_id": ""},
 	}
 	if diff := cmp.Diff(wantLinks, parse("links")); diff != "" {
@@ -492,8 +495,10 @@ func countRED(all map[string]nativetest.Row, r nativetest.Row) {
 	key := fmt.Sprint(r["slice"], r["service"], r["env"], r["version"], r["operation"], r["kind"], root, status, r["error"])
 	sum := all[key]
 	if sum == nil {
-		sum = nativetest.Row{"spans": uint64(0), "requests": 0.0, "duration": 0.0, "latency": map[int64]float64{}, "slowest": uint64(0),
-			"root": root, "status": status}
+		sum = nativetest.Row{
+			"spans": uint64(0), "requests": 0.0, "duration": 0.0, "latency": map[int64]float64{}, "slowest": uint64(0),
+			"root": root, "status": status,
+		}
 		for _, column := range []string{"slice", "service", "env", "version", "operation", "kind", "error"} {
 			sum[column] = r[column]
 		}

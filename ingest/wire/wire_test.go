@@ -169,7 +169,9 @@ func TestJSONIsBounded(t *testing.T) {
 
 func TestMalformedValues(t *testing.T) {
 	for _, encoded := range [][]byte{
-		field(2, "x"), varint(1, 1), varint(5, 1), {0x0a}, list([]byte{0x0a, 5}), object([]byte{0x0a, 5}),
+		field(2, "x"), varint(1, 1), varint(5, 1),
+		{0x0a},
+		list([]byte{0x0a, 5}), object([]byte{0x0a, 5}),
 		object(varint(1, 1)), object(concat(field(1, "k"), varint(2, 1))),
 	} {
 		if v, err := DecodeValue(encoded, 0); err == nil || errors.Is(err, ErrTooDeep) {
@@ -205,9 +207,15 @@ func TestResource(t *testing.T) {
 	want := Resource{
 		ID: r.ID, Env: "prod", Service: "checkout", Version: "1.2", Instance: "i", Language: "go", Job: "shop/checkout",
 		Labels: []Label{
-			{"bad\ufffd", "\ufffd"}, {"deployment.environment", "staging"}, {"deployment.environment.name", "prod"},
-			{"process.pid", "7"}, {"service.instance.id", "i"}, {"service.name", "checkout"}, {"service.namespace", "shop"},
-			{"service.version", "1.2"}, {"telemetry.sdk.language", "go"},
+			{"bad\ufffd", "\ufffd"},
+			{"deployment.environment", "staging"},
+			{"deployment.environment.name", "prod"},
+			{"process.pid", "7"},
+			{"service.instance.id", "i"},
+			{"service.name", "checkout"},
+			{"service.namespace", "shop"},
+			{"service.version", "1.2"},
+			{"telemetry.sdk.language", "go"},
 		},
 		types: []byte("sssisssss"), schemaURL: "url",
 	}
