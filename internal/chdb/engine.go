@@ -140,6 +140,11 @@ func (e *Engine) start() error {
 		return fmt.Errorf("list table functions: %w", err)
 	}
 	e.rules = statement.NewRules(strings.Fields(string(f.Bytes())))
+	if e.cfg.Database != "default" && !e.cfg.ReadOnly {
+		if err := e.control.Exec("CREATE DATABASE IF NOT EXISTS " + quoteName(e.cfg.Database)); err != nil {
+			return fmt.Errorf("create database %q: %w", e.cfg.Database, err)
+		}
+	}
 	e.readers = newPool(e, e.cfg.Connections)
 	e.writers = newPool(e, writers)
 	return nil

@@ -15,6 +15,15 @@ import (
 
 	driverapi "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/VictoriaMetrics/metrics"
+)
+
+var (
+	querySeconds  = metrics.NewHistogram(`loadline_clickhouse_query_seconds`) // to the first block of the result
+	queryErrors   = metrics.NewCounter(`loadline_clickhouse_query_errors_total`)
+	insertSeconds = metrics.NewHistogram(`loadline_clickhouse_insert_seconds`)
+	insertErrors  = metrics.NewCounter(`loadline_clickhouse_insert_errors_total`)
+	insertBytes   = metrics.NewCounter(`loadline_clickhouse_insert_bytes_total`)
 )
 
 // Exception is an error that ClickHouse itself reports; errors.As finds it in what DB's methods return.
@@ -242,22 +251,36 @@ func Named(name string, value any) driver.NamedValue { return driverapi.Named(na
 
 // Exec runs a statement that returns no rows.
 func (db *DB) Exec(ctx context.Context, sql string, args ...any) error {
-	return db.queries.Exec(db.timeless(ctx), sql, args...)
+	defer querySeconds.UpdateDuration(time.Now())
+	return counted(db.queries.Exec(db.timeless(ctx), sql, args...))
 }
 
 // Query runs a query. The caller closes the rows and looks at their Err.
 func (db *DB) Query(ctx context.Context, sql string, args ...any) (driver.Rows, error) {
-	return db.queries.Query(db.timeless(ctx), sql, args...)
+	defer querySeconds.UpdateDuration(time.Now())
+	rows, err := db.queries.Query(db.timeless(ctx), sql, args...)
+	return rows, counted(err)
 }
 
 // Select scans all rows of a query into dest, a pointer to a slice of structs with `ch` tags.
 func (db *DB) Select(ctx context.Context, dest any, sql string, args ...any) error {
-	return db.queries.Select(db.timeless(ctx), dest, sql, args...)
+	defer querySeconds.UpdateDuration(time.Now())
+	return counted(db.queries.Select(db.timeless(ctx), dest, sql, args...))
 }
 
 // QueryRow runs a query for its first row.
 func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) driver.Row {
-	return db.queries.QueryRow(db.timeless(ctx), sql, args...)
+	defer querySeconds.UpdateDuration(time.Now())
+	row := db.queries.QueryRow(db.timeless(ctx), sql, args...)
+	_ = counted(row.Err())
+	return row
+}
+
+func counted(err error) error {
+	if err != nil {
+		queryErrors.Inc()
+	}
+	return err
 }
 
 // Ping reports whether ClickHouse answers.

@@ -17,17 +17,21 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/VictoriaMetrics/metrics"
 )
+
+var engineRestarts = metrics.NewCounter(`loadline_clickhouse_engine_restarts_total`)
 
 // EngineConfig describes the engine that the program brings along.
 type EngineConfig struct {
-	DataDir     string // holds everything; one engine at a time
-	Library     string // path of libchdb; empty means the usual search
-	MaxMemory   int64  // bytes of the whole engine; 0 leaves it to the engine
-	Threads     int    // of one query and of all merges; 0 means one per CPU
-	Connections int    // queries that run at once; 0 means 6
-	DB          Config // database, limits of one query, settings; DSN, Socket and Transport are ignored
-	Command     []string
+	DataDir     string   // holds everything; one engine at a time
+	Library     string   // path of libchdb; empty means the usual search
+	MaxMemory   int64    // bytes of the whole engine; 0 leaves it to the engine
+	Threads     int      // of one query and of all merges; 0 means one per CPU
+	Connections int      // queries that run at once; 0 means 6
+	DB          Config   // database, limits of one query, settings; DSN, Socket and Transport are ignored
+	Command     []string // program and first arguments of the child; nil means this program's `engine` command
 	Env         []string // added to this process's environment
 	Logger      *slog.Logger
 }
@@ -233,6 +237,7 @@ func (e *Engine) supervise(stopping, killing context.Context, first chan<- error
 			return
 		}
 		delay = min(2*delay, lastDelay)
+		engineRestarts.Inc()
 		e.mu.Lock()
 		e.restarts++
 		e.mu.Unlock()

@@ -3,9 +3,9 @@ package clickhouse
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	driverapi "github.com/ClickHouse/clickhouse-go/v2"
 )
@@ -19,12 +19,13 @@ func (db *DB) InsertNative(ctx context.Context, table string, columns []string, 
 		return fmt.Errorf("insert into %q: no columns or no rows", table)
 	}
 	if token == "" {
-		return fmt.Errorf("insert into %q: %w", table, errors.New("no deduplication token"))
+		return fmt.Errorf("insert into %q: no deduplication token", table)
 	}
 	names := make([]string, len(columns))
 	for i, c := range columns {
 		names[i] = quoteName(c)
 	}
+	defer insertSeconds.UpdateDuration(time.Now())
 	head := "INSERT INTO " + quoteName(table) + " (" + strings.Join(names, ", ") + ")"
 	var err error
 	if db.native != nil {
@@ -34,7 +35,9 @@ func (db *DB) InsertNative(ctx context.Context, table string, columns []string, 
 		err = db.inserts.InsertFormat(ctx, "Native", head, bytes.NewReader(block))
 	}
 	if err != nil {
+		insertErrors.Inc()
 		return fmt.Errorf("insert into %q: %w", table, err)
 	}
+	insertBytes.Add(len(block))
 	return nil
 }

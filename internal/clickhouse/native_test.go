@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -158,7 +159,7 @@ func FuzzSplitBlock(f *testing.F) {
 type nativeServer struct {
 	t        testing.TB
 	header   []byte // the table: a block of revision 0 with its columns
-	fail     *chproto.Exception
+	fail     atomic.Pointer[chproto.Exception]
 	received chan *proto.Block
 	settings chan map[string]string
 	queries  chan string
@@ -201,9 +202,9 @@ func (s *nativeServer) serve(c net.Conn) error {
 			if err := s.insert(c, r, version); err != nil {
 				return err
 			}
-			if s.fail != nil {
+			if fail := s.fail.Load(); fail != nil {
 				chproto.ServerCodeException.Encode(&b)
-				s.fail.EncodeAware(&b, version)
+				fail.EncodeAware(&b, version)
 			} else {
 				chproto.ServerCodeEndOfStream.Encode(&b)
 			}
@@ -359,11 +360,11 @@ func TestNativeInsertErrors(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 
-	s.fail = &chproto.Exception{Code: 252, Name: "DB::Exception", Message: "too many parts"}
+	s.fail.Store(&chproto.Exception{Code: 252, Name: "DB::Exception", Message: "too many parts"})
 	if err := n.insert(ctx, "INSERT INTO t (a)", "x", block); !IsCode(err, CodeTooManyParts) {
 		t.Errorf("error %v, want code %d", err, CodeTooManyParts)
 	}
-	s.fail = nil
+	s.fail.Store(nil)
 	err := n.insert(ctx, "INSERT INTO t (a)", "x", nativeBlock("a", "UInt16", []byte{1, 0}))
 	if err == nil || !strings.Contains(err.Error(), `block has type "UInt16", the table "UInt8"`) {
 		t.Errorf("another type: %v", err)

@@ -16,10 +16,12 @@ import (
 	"loadline/internal/schema"
 )
 
+// engine is the engine of the test process and the number of tests that use it.
 var engine struct {
-	once sync.Once
+	sync.Mutex
 	*chdb.Engine
-	err error
+	dir   string
+	users int
 }
 
 var databases atomic.Int64
@@ -57,23 +59,39 @@ func Empty(t testing.TB) *clickhouse.DB {
 }
 
 // Engine returns the engine of the test process. It lives as long as the process and leaves its directory behind, among the
-// system's temporary files; the next test process removes it.
+// system's temporary files; the next test process removes it. With the race detector it lives as long as some test uses
+// it, because the detector's way to end a process runs the library's destructors, and these need a stopped engine.
 func Engine(t testing.TB) *chdb.Engine {
 	t.Helper()
-	engine.once.Do(func() { engine.Engine, engine.err = start() })
-	if engine.err != nil {
-		t.Fatalf("chtest: %v", engine.err)
+	engine.Lock()
+	defer engine.Unlock()
+	if engine.Engine == nil {
+		if err := start(); err != nil {
+			t.Fatalf("chtest: %v", err)
+		}
 	}
+	engine.users++
+	t.Cleanup(func() {
+		engine.Lock()
+		defer engine.Unlock()
+		if engine.users--; engine.users == 0 && raceDetector {
+			if err := engine.Close(); err != nil {
+				t.Errorf("chtest: %v", err)
+			}
+			engine.Engine = nil
+			_ = os.RemoveAll(engine.dir)
+		}
+	})
 	return engine.Engine
 }
 
-func start() (*chdb.Engine, error) {
+func start() (err error) {
 	removeLeftovers()
-	dir, err := os.MkdirTemp("", prefix)
-	if err != nil {
-		return nil, err
+	if engine.dir, err = os.MkdirTemp("", prefix); err != nil {
+		return err
 	}
-	return chdb.Open(chdb.Config{Library: library(), DataDir: dir, MaxMemory: 1 << 30})
+	engine.Engine, err = chdb.Open(chdb.Config{Library: library(), DataDir: engine.dir, MaxMemory: 1 << 30})
+	return err
 }
 
 // prefix is what the directories of test engines begin with.
