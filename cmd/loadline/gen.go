@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"loadline/ingest/demo"
+	"loadline/ingest/demo/generator"
 )
 
 func newGenCommand() *cobra.Command {
@@ -29,7 +30,7 @@ func newGenCommand() *cobra.Command {
 	f.StringVar(&cfg.Transport, "transport", demo.GRPC, "grpc or http")
 	f.StringToStringVar(&cfg.Headers, "header", nil, "header of every request, as name=value; may be repeated")
 	f.StringVar(&cfg.Compression, "compression", "none", "none, gzip or, over http, zstd")
-	f.StringVar(&name, "signal", string(demo.Traces), "traces, metrics or logs")
+	f.StringVar(&name, "signal", string(generator.Traces), "traces, metrics or logs")
 	f.Float64Var(&cfg.SpansPerSecond, "rate", 0, "items a second; 0 is as fast as they are acknowledged")
 	f.DurationVar(&cfg.Duration, "duration", time.Minute, "how long to send")
 	f.IntVar(&cfg.TotalSpans, "total", 0, "stop after so many items; 0 leaves it to the duration")
@@ -43,7 +44,7 @@ func newGenCommand() *cobra.Command {
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
-		cfg.Signal = demo.Signal(name)
+		cfg.Signal = generator.Signal(name)
 		report, err := demo.Load(ctx, cfg)
 		if err != nil {
 			return &fault{code: exitUsage, err: err, hint: "`loadline gen --help` lists the flags with their units"}
@@ -65,7 +66,7 @@ func newGenCommand() *cobra.Command {
 }
 
 // items names what a signal counts.
-var items = map[demo.Signal]string{demo.Traces: "spans", demo.Metrics: "data points", demo.Logs: "log records"}
+var items = map[generator.Signal]string{generator.Traces: "spans", generator.Metrics: "data points", generator.Logs: "log records"}
 
 // printLoad writes a report for people.
 func printLoad(w io.Writer, items string, r demo.LoadReport) error {

@@ -54,6 +54,7 @@ func newRootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		newServeCommand(),
+		newDemoCommand(),
 		newEngineCommand(),
 		newGenCommand(),
 		newDoctorCommand(),

@@ -31,6 +31,11 @@ func TestUsageErrors(t *testing.T) {
 	f([]string{"version", "-o", "xml"}, exitUsage, `error: --output: cannot use "xml"`)
 	f([]string{"config", "print", "--http.addr", "8080"}, exitConfig, `error: --http.addr: cannot use "8080": want HOST:PORT`)
 	f([]string{"config", "print", "--http.addr", ":8080"}, exitConfig, `error: http.addr: ":8080" can be reached from other machines`)
+	f([]string{"demo", "--incident", "flood"}, exitUsage, `error: --incident: cannot use "flood": want one of `)
+	f([]string{"demo", "--history", "90d"}, exitUsage, `error: --history: cannot use "90d": want at most 30d`)
+	f([]string{"demo", "--services", "8"}, exitUsage, `error: --services: cannot use 8: want 1 to 7`)
+	f([]string{"gen", "-o", "xml"}, exitUsage, `error: --output: cannot use "xml"`)
+	f([]string{"gen", "--signal", "smoke"}, exitUsage, `error: signal "smoke"`)
 	f([]string{"config", "check", "no-such-file.yaml"}, exitConfig, `error: read configuration: open no-such-file.yaml`)
 }
 

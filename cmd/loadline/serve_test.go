@@ -254,3 +254,34 @@ func TestServeTellsSystemd(t *testing.T) {
 	}
 	read("STOPPING=1")
 }
+
+// TestDemo checks that a newcomer sees services on the page soon, and that Ctrl-C leaves nothing behind.
+func TestDemo(t *testing.T) {
+	temp := t.TempDir()
+	cmd := command(t, "demo", "--history", "2h", "--rate", "50")
+	cmd.Env = append(cmd.Env, "TMPDIR="+temp)
+	began := time.Now()
+	p := start(t, cmd)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		code, body := get(t, p.url+"/")
+		if code == http.StatusOK && strings.Contains(body, "checkout-api") {
+			break
+		}
+		if time.Since(began) > 30*time.Second {
+			t.Fatalf("no service on the page after 30 s: %d\n%s", code, body)
+		}
+		<-tick.C
+	}
+	t.Logf("the page shows services after %s", time.Since(began).Round(time.Millisecond))
+	if left, _ := filepath.Glob(filepath.Join(temp, "loadline-demo-*")); len(left) != 1 {
+		t.Errorf("the demo's data is in %v", left)
+	}
+	if code := p.stop(t, os.Interrupt); code != exitOK {
+		t.Errorf("exit code %d after ^C", code)
+	}
+	if left, _ := filepath.Glob(filepath.Join(temp, "*")); len(left) != 0 {
+		t.Errorf("the demo left %v", left)
+	}
+}
