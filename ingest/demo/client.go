@@ -25,6 +25,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"loadline/ingest/demo/generator"
 )
 
 // The transports that OTLP is sent over.
@@ -33,21 +35,12 @@ const (
 	HTTP = "http"
 )
 
-// Signal is what a request carries.
-type Signal string
-
-// The signals of OTLP.
-const (
-	Traces  Signal = "traces"
-	Metrics Signal = "metrics"
-	Logs    Signal = "logs"
-)
-
-func (s Signal) method() string {
+// method is the gRPC method that takes a signal.
+func method(s generator.Signal) string {
 	switch s {
-	case Metrics:
+	case generator.Metrics:
 		return "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
-	case Logs:
+	case generator.Logs:
 		return "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 	}
 	return "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -160,7 +153,7 @@ func (c *client) close() {
 
 // send delivers one request and returns how many items the server rejected. The body is not changed; an error is a
 // *refusal or comes from ctx.
-func (c *client) send(ctx context.Context, s Signal, body []byte) (rejected int, err error) {
+func (c *client) send(ctx context.Context, s generator.Signal, body []byte) (rejected int, err error) {
 	var reply []byte
 	if c.transport == GRPC {
 		reply, err = c.sendGRPC(ctx, s, body)
@@ -176,7 +169,7 @@ func (c *client) send(ctx context.Context, s Signal, body []byte) (rejected int,
 	return rejectedItems(reply), nil
 }
 
-func (c *client) sendGRPC(ctx context.Context, s Signal, body []byte) ([]byte, error) {
+func (c *client) sendGRPC(ctx context.Context, s generator.Signal, body []byte) ([]byte, error) {
 	var options []grpc.CallOption
 	if c.compression != "" {
 		options = append(options, grpc.UseCompressor(c.compression))
@@ -185,7 +178,7 @@ func (c *client) sendGRPC(ctx context.Context, s Signal, body []byte) ([]byte, e
 		ctx = metadata.NewOutgoingContext(ctx, metadata.New(c.headers))
 	}
 	var reply []byte
-	err := c.conn.Invoke(ctx, s.method(), body, &reply, options...)
+	err := c.conn.Invoke(ctx, method(s), body, &reply, options...)
 	if err == nil {
 		return reply, nil
 	}
@@ -207,7 +200,7 @@ func (c *client) sendGRPC(ctx context.Context, s Signal, body []byte) ([]byte, e
 	return nil, r
 }
 
-func (c *client) sendHTTP(ctx context.Context, s Signal, body []byte) ([]byte, error) {
+func (c *client) sendHTTP(ctx context.Context, s generator.Signal, body []byte) ([]byte, error) {
 	body, err := c.pack(body)
 	if err != nil {
 		return nil, &refusal{err: err}
@@ -264,7 +257,7 @@ func (c *client) pack(body []byte) ([]byte, error) {
 
 // deliver sends a request until it is taken, waiting between attempts as the server asks or ever longer. What is
 // resent are the same bytes, so that a server can recognise them.
-func (c *client) deliver(ctx context.Context, s Signal, body []byte, resendUnknown bool, retried func(error)) (rejected int, err error) {
+func (c *client) deliver(ctx context.Context, s generator.Signal, body []byte, resendUnknown bool, retried func(error)) (rejected int, err error) {
 	backoff := 100 * time.Millisecond
 	for {
 		rejected, err = c.send(ctx, s, body)

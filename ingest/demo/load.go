@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"loadline/ingest/demo/generator"
 )
 
 // LoadConfig chooses a load. Zero values mean what the comments say.
@@ -21,8 +23,8 @@ type LoadConfig struct {
 	Headers   map[string]string
 	// Compression is none (default), gzip, or over HTTP zstd.
 	Compression string
-	// Signal is what to send; default Traces.
-	Signal Signal
+	// Signal is what to send; default generator.Traces.
+	Signal generator.Signal
 	// Connections, each with one request at a time; default 4.
 	Connections int
 	// SpansPerRequest is how many spans, data points or log records a request has; default 1,000.
@@ -65,7 +67,7 @@ type LoadReport struct {
 
 func (c *LoadConfig) setDefaults() error {
 	if c.Signal == "" {
-		c.Signal = Traces
+		c.Signal = generator.Traces
 	}
 	if c.Connections == 0 {
 		c.Connections = 4
@@ -87,7 +89,7 @@ func (c *LoadConfig) setDefaults() error {
 // load is a running Load.
 type load struct {
 	cfg      LoadConfig
-	gen      *Generator
+	gen      *generator.Generator
 	begin    time.Time
 	requests uint64 // how many to send, 0 for no limit
 	next     atomic.Uint64
@@ -107,7 +109,7 @@ func Load(ctx context.Context, cfg LoadConfig) (LoadReport, error) {
 	if err != nil {
 		return LoadReport{}, err
 	}
-	gen, err := NewGenerator(cfg.Signal, cfg.Seed, cfg.SpansPerRequest)
+	gen, err := generator.New(cfg.Signal, cfg.Seed, cfg.SpansPerRequest)
 	if err != nil {
 		return LoadReport{}, err
 	}
@@ -166,6 +168,9 @@ func (l *load) wait(ctx context.Context, n uint64) (time.Time, bool) {
 		return time.Now(), true
 	}
 	due := l.begin.Add(time.Duration(float64(n) * float64(l.cfg.SpansPerRequest) / l.cfg.SpansPerSecond * 1e9))
+	if l.cfg.Duration > 0 && due.Sub(l.begin) >= l.cfg.Duration {
+		return due, false
+	}
 	timer := time.NewTimer(time.Until(due))
 	defer timer.Stop()
 	select {

@@ -93,16 +93,8 @@ type Log struct {
 type Trace struct {
 	Spans []Span
 	Logs  []Log
-}
-
-// Failed reports whether any span failed.
-func (t Trace) Failed() bool {
-	for i := range t.Spans {
-		if t.Spans[i].Failed {
-			return true
-		}
-	}
-	return false
+	// Broken means that something failed which Sampling.Boost makes more or less likely. Refusals do not count.
+	Broken bool
 }
 
 // Sampling says which of the requests a trace stands for, so that sparse traces still add up to true rates.
@@ -280,5 +272,5 @@ func (m *Model) Trace(at time.Time, n uint64, serviceName, endpointName string, 
 	} else {
 		w.serve(svc, ep, trace.SpanID{}, w.client, at)
 	}
-	return Trace{Spans: w.spans, Logs: w.logs}, nil
+	return Trace{Spans: w.spans, Logs: w.logs, Broken: w.broken}, nil
 }

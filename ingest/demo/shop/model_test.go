@@ -133,7 +133,7 @@ func TestFailuresAndRefusalsAreRare(t *testing.T) {
 	failed, refused, events, logs := 0.0, 0.0, 0, 0
 	for _, tr := range requests {
 		logs += len(tr.Logs)
-		if tr.Failed() && value(tr.Spans[0], "http.response.status_code") >= "500" {
+		if tr.Broken && value(tr.Spans[0], "http.response.status_code") >= "500" {
 			failed++
 			for _, s := range tr.Spans {
 				events += len(s.Events)
@@ -219,15 +219,14 @@ func TestBoostChangesFailures(t *testing.T) {
 	m := build(t, Config{Seed: 2, Incident: "none"})
 	never, often := 0, 0
 	for i := range 2000 {
-		if request(t, m, start, uint64(i), "POST /v1/orders", Sampling{Boost: -1}).Failed() {
+		if request(t, m, start, uint64(i), "POST /v1/orders", Sampling{Boost: -1}).Broken {
 			never++
 		}
-		if request(t, m, start, uint64(i), "POST /v1/orders", Sampling{Boost: 100}).Failed() {
+		if request(t, m, start, uint64(i), "POST /v1/orders", Sampling{Boost: 100}).Broken {
 			often++
 		}
 	}
-	if never > 200 {
-		// Refusals fail the client's side of a call; nothing else may.
+	if never > 0 {
 		t.Errorf("%d of 2000 traces failed without failures", never)
 	}
 	if often < 500 {

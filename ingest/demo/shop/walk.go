@@ -23,6 +23,7 @@ type walk struct {
 	client string // address of the user
 	spans  []Span
 	logs   []Log
+	broken bool
 }
 
 // failure ends a request: what was thrown, and the status that the caller sees.
@@ -64,7 +65,9 @@ func (w *walk) fails(p float64) bool {
 	if w.boost > 0 {
 		p = min(0.9, p*w.boost)
 	}
-	return w.chance(p)
+	drawn := w.chance(p)
+	w.broken = w.broken || drawn
+	return drawn
 }
 
 // open appends a span and returns its place; places stay valid while the walk goes on, pointers do not.

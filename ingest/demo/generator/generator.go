@@ -1,10 +1,23 @@
-package demo
+// Package generator makes OTLP requests for benchmarks and crash tests: spans, data points and log records that are as
+// varied as real ones and cost about 0.1 us each. A request is a function of a seed, its number and the time, and the
+// ids in it of the first two alone, so that a test can compute what must be stored.
+package generator
 
 import (
 	"encoding/binary"
 	"fmt"
 	"math"
 	"time"
+)
+
+// Signal is what a request carries.
+type Signal string
+
+// The signals of OTLP.
+const (
+	Traces  Signal = "traces"
+	Metrics Signal = "metrics"
+	Logs    Signal = "logs"
 )
 
 // spanSizes is the cycle of spans a trace has, 9.3 on average. It is the same in every request, so that the trace of a
@@ -116,8 +129,8 @@ type Generator struct {
 	durations [4097]float64
 }
 
-// NewGenerator prepares requests of so many items: spans, data points or log records.
-func NewGenerator(signal Signal, seed uint64, items int) (*Generator, error) {
+// New prepares requests of so many items: spans, data points or log records.
+func New(signal Signal, seed uint64, items int) (*Generator, error) {
 	if items < 1 || items >= 1<<20 {
 		return nil, fmt.Errorf("items a request %d is out of range: choose 1 to %d", items, 1<<20-1)
 	}

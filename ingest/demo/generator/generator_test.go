@@ -1,4 +1,4 @@
-package demo
+package generator
 
 import (
 	"bytes"
@@ -19,9 +19,9 @@ import (
 
 var at = time.Date(2026, 11, 20, 18, 0, 0, 123456789, time.UTC)
 
-func generator(t testing.TB, signal Signal, items int) *Generator {
+func build(t testing.TB, signal Signal, items int) *Generator {
 	t.Helper()
-	g, err := NewGenerator(signal, 42, items)
+	g, err := New(signal, 42, items)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func newCensus() *census {
 }
 
 func TestSpansAreLikeThoseOfThePeersLoad(t *testing.T) {
-	g := generator(t, Traces, 1000)
+	g := build(t, Traces, 1000)
 	c := newCensus()
 	var body []byte
 	failing := 0
@@ -154,7 +154,7 @@ func TestSpansAreLikeThoseOfThePeersLoad(t *testing.T) {
 
 func TestIDsFollowFromSeedRequestAndIndex(t *testing.T) {
 	for _, items := range []int{1000, 512, 10, 1} {
-		g := generator(t, Traces, items)
+		g := build(t, Traces, items)
 		for _, request := range []uint64{0, 1, 77, 1 << 30} {
 			body := g.Append(nil, request, at)
 			req := ptraceotlp.NewExportRequest()
@@ -184,7 +184,7 @@ func TestIDsFollowFromSeedRequestAndIndex(t *testing.T) {
 
 func TestRequestsAreReproducible(t *testing.T) {
 	for _, signal := range []Signal{Traces, Metrics, Logs} {
-		a, b := generator(t, signal, 100), generator(t, signal, 100)
+		a, b := build(t, signal, 100), build(t, signal, 100)
 		x := a.Append(nil, 5, at)
 		if y := b.Append([]byte("prefix"), 5, at); !bytes.Equal(x, y[len("prefix"):]) {
 			t.Errorf("%s: equal arguments give different bytes", signal)
@@ -197,7 +197,7 @@ func TestRequestsAreReproducible(t *testing.T) {
 
 // Requests of one kind must not be copies of one another, or a store would look better than it is.
 func TestRequestsDoNotCompressAgainstEachOther(t *testing.T) {
-	g := generator(t, Traces, 1000)
+	g := build(t, Traces, 1000)
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(8<<20))
 	if err != nil {
 		t.Fatal(err)
@@ -210,7 +210,7 @@ func TestRequestsDoNotCompressAgainstEachOther(t *testing.T) {
 
 func TestMetricsDecode(t *testing.T) {
 	for _, items := range []int{1000, 7, 1} {
-		g := generator(t, Metrics, items)
+		g := build(t, Metrics, items)
 		var before uint64
 		for round := range uint64(2) {
 			req := pmetricotlp.NewExportRequest()
@@ -254,7 +254,7 @@ func TestMetricsDecode(t *testing.T) {
 
 func TestLogsDecode(t *testing.T) {
 	for _, items := range []int{1000, 7, 1} {
-		g := generator(t, Logs, items)
+		g := build(t, Logs, items)
 		req := plogotlp.NewExportRequest()
 		if err := req.UnmarshalProto(g.Append(nil, 3, at)); err != nil {
 			t.Fatal(err)
@@ -283,11 +283,11 @@ func TestLogsDecode(t *testing.T) {
 const plog9 = 9 // INFO
 
 func TestBadGenerator(t *testing.T) {
-	if _, err := NewGenerator("smells", 1, 10); err == nil {
+	if _, err := New("smells", 1, 10); err == nil {
 		t.Error("an unknown signal is taken")
 	}
 	for _, items := range []int{0, -1, 1 << 20} {
-		if _, err := NewGenerator(Traces, 1, items); err == nil {
+		if _, err := New(Traces, 1, items); err == nil {
 			t.Errorf("%d items a request are taken", items)
 		}
 	}
@@ -296,7 +296,7 @@ func TestBadGenerator(t *testing.T) {
 func BenchmarkGenerator(b *testing.B) {
 	for _, signal := range []Signal{Traces, Metrics, Logs} {
 		b.Run(string(signal), func(b *testing.B) {
-			g := generator(b, signal, 1000)
+			g := build(b, signal, 1000)
 			var body []byte
 			for i := 0; b.Loop(); i++ {
 				body = g.Append(body[:0], uint64(i), at)
