@@ -352,7 +352,7 @@ func TestHTTPMalformedJSON(t *testing.T) {
 	}
 	f(``, "InvalidArgument: OTLP/JSON: the document ends where an object should stand")
 	f(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":1}]}]}]}`, `(bad "resourceSpans[0].scopeSpans[0].spans[0].name")`)
-	f(`{"x":`+strings.Repeat("[", 1000)+strings.Repeat("]", 1000)+`}`, "nested deeper than the limit of 128 levels")
+	f(`{"x":`+strings.Repeat("[", 20_000)+strings.Repeat("]", 20_000)+`}`, "nested deeper than the limit of 10000 levels")
 	f("\x0a\x00", "OTLP/JSON") // protobuf in the wrong content type
 	same(t, len(got.taken()), 0)
 	same(t, s.Refusals()[0].Reason, "malformed")

@@ -31,9 +31,14 @@ import (
 	"loadline/ingest"
 )
 
-// MaxDepth is how deep objects and lists may nest, unknown fields included. The deepest AnyValue that fits is about 40
-// lists or maps inside each other; real telemetry nests two or three.
-const MaxDepth = 128
+// MaxDepth is how deep objects and lists may nest, unknown fields included: a bound on the stack, far from anything that
+// is meant.
+const MaxDepth = 10_000
+
+// keptDepth is how deep a message is encoded; what lies below is read over and becomes the empty message. An AnyValue
+// adds three levels for a list in it and four for a map, so one that is cut here is still deeper than the 64 that the
+// write path takes: its own span is rejected, and not the batch.
+const keptDepth = 300
 
 // Error says what is wrong with a document and where.
 type Error struct {
@@ -168,7 +173,12 @@ func (t *transcoder) value(f *field) error {
 	switch f.kind {
 	case protoreflect.MessageKind:
 		start := t.begin()
-		err := t.object(f.message)
+		var err error
+		if t.depth < keptDepth {
+			err = t.object(f.message)
+		} else {
+			err = t.skip()
+		}
 		t.finish(start)
 		return err
 	case protoreflect.StringKind:

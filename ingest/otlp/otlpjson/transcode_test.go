@@ -302,19 +302,30 @@ func TestDepth(t *testing.T) {
 	}
 	transcode(t, ingest.Traces, nested(MaxDepth), new(tracepb.TracesData))
 	value := func(levels int) string {
-		return `"attributes":[{"value":` + strings.Repeat(`{"arrayValue":{"values":[`, levels) + strings.Repeat(`]}}`, levels) + `}]`
+		return `"attributes":[{"value":` + strings.Repeat(`{"arrayValue":{"values":[`, levels) + `{"intValue":1}` + strings.Repeat(`]}}`, levels) + `}]`
 	}
-	span(t, value(39))
+	f := func(levels, want int) {
+		t.Helper()
+		got := 0
+		for v := span(t, value(levels)).Attributes[0].Value; v.GetArrayValue() != nil; v = v.GetArrayValue().GetValues()[0] {
+			got++
+		}
+		if got != want {
+			t.Errorf("of %d levels %d are left, want %d", levels, got, want)
+		}
+	}
+	f(90, 90)
+	f(1000, 97) // more than the write path takes
+	f(3000, 97)
 	for name, doc := range map[string]string{
 		"unknown field": nested(MaxDepth + 1),
-		"value":         spanDoc(value(40)),
-		"1,000 levels":  spanDoc(value(1000)),
+		"value":         spanDoc(value(4000)),
 		"open brackets": `{"x":` + strings.Repeat(`[`, 1<<20),
 		"open objects":  strings.Repeat(`{"resourceSpans":[`, 1<<16),
 	} {
 		_, err := Transcode(make([]byte, 0, len(doc)), ingest.Traces, []byte(doc))
-		if err == nil || !strings.Contains(err.Error(), "128 levels") && !strings.Contains(err.Error(), "ends") {
-			t.Errorf("%s: %v, want the limit of 128 levels", name, err)
+		if err == nil || !strings.Contains(err.Error(), "10000 levels") {
+			t.Errorf("%s: %v, want the limit of 10000 levels", name, err)
 		}
 	}
 }
