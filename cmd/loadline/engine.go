@@ -35,7 +35,7 @@ anything unless --read-write is given.`,
 			}
 			cfg.Engine.ReadOnly = readOnly && !readWrite
 			if !cfg.Supervised {
-				cfg.Ready = func(version string) { fmt.Fprint(cmd.OutOrStdout(), engineGreeting(cfg, version)) }
+				cfg.Ready = func(version, address string) { fmt.Fprint(cmd.OutOrStdout(), engineGreeting(cfg, version, address)) }
 			}
 			return process.Run(ctx, cfg)
 		},
@@ -59,15 +59,15 @@ anything unless --read-write is given.`,
 }
 
 // engineGreeting tells a person how to connect.
-func engineGreeting(cfg process.Config, version string) string {
+func engineGreeting(cfg process.Config, version, address string) string {
 	mode := "read-only; --read-write allows changes"
 	if !cfg.Engine.ReadOnly {
 		mode = "read-write"
 	}
 	s := fmt.Sprintf("ClickHouse %s on %s (%s)\n", version, cfg.Engine.DataDir, mode)
 	if cfg.Socket != "" {
-		return s + fmt.Sprintf("  curl --unix-socket %s 'http://localhost/' --data-binary 'SHOW TABLES FORMAT PrettyCompact'\n", cfg.Socket)
+		return s + fmt.Sprintf("  curl --unix-socket %s 'http://localhost/' --data-binary 'SHOW TABLES FORMAT PrettyCompact'\n", address)
 	}
 	return s + fmt.Sprintf("  curl 'http://%s/' --data-binary 'SHOW TABLES FORMAT PrettyCompact'\n  DSN for clickhouse-go: http://%s/%s\n",
-		cfg.Listen, cfg.Listen, cfg.Engine.Database)
+		address, address, cfg.Engine.Database)
 }

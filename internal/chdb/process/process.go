@@ -30,8 +30,8 @@ type Config struct {
 	Socket     string // path of a unix socket, readable and writable for its owner only
 	Listen     string // TCP address; it must be a loopback one, for the engine asks for no password
 	Supervised bool   // descriptors 3 and 4 come from a supervisor
-	// Ready is called once the engine answers, with its version.
-	Ready func(version string)
+	// Ready is called once the engine answers, with its version and the address or path it listens on.
+	Ready func(version, address string)
 }
 
 // maxSocketPath is what fits into sun_path of every supported system, its end byte included.
@@ -71,7 +71,7 @@ func run(ctx context.Context, cfg Config, tell func(string)) error {
 	go func() { served <- server.Serve(listener) }()
 	tell("ready " + engine.Version())
 	if cfg.Ready != nil {
-		cfg.Ready(engine.Version())
+		cfg.Ready(engine.Version(), listener.Addr().String())
 	}
 	select {
 	case err := <-served:

@@ -18,15 +18,23 @@ import (
 // run runs an engine process in this one until the test ends, and returns when it is ready.
 func run(t *testing.T, cfg process.Config) error {
 	t.Helper()
+	_, err := runAt(t, cfg)
+	return err
+}
+
+// runAt is run that says where the engine listens.
+func runAt(t *testing.T, cfg process.Config) (string, error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan string, 1), make(chan error, 1)
-	cfg.Ready = func(version string) { ready <- version }
+	cfg.Ready = func(_, address string) { ready <- address }
 	go func() { ended <- process.Run(ctx, cfg) }()
+	var address string
 	select {
 	case err := <-ended:
 		cancel()
-		return err
-	case <-ready:
+		return "", err
+	case address = <-ready:
 	}
 	t.Cleanup(func() {
 		cancel()
@@ -34,22 +42,12 @@ func run(t *testing.T, cfg process.Config) error {
 			t.Error(err)
 		}
 	})
-	return nil
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return address, nil
 }
 
 func TestListen(t *testing.T) {
-	address := freeAddress(t)
-	if err := run(t, process.Config{Engine: chdb.Config{DataDir: t.TempDir()}, Listen: address}); err != nil {
+	address, err := runAt(t, process.Config{Engine: chdb.Config{DataDir: t.TempDir()}, Listen: "127.0.0.1:0"})
+	if err != nil {
 		t.Fatal(err)
 	}
 	f := func(header map[string]string, status int) {
@@ -138,7 +136,7 @@ func TestStopCutsQueries(t *testing.T) {
 	defer cancel()
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
-		ended <- process.Run(ctx, process.Config{Engine: chdb.Config{DataDir: t.TempDir()}, Socket: socket, Ready: func(v string) { ready <- v }})
+		ended <- process.Run(ctx, process.Config{Engine: chdb.Config{DataDir: t.TempDir()}, Socket: socket, Ready: func(v, _ string) { ready <- v }})
 	}()
 	<-ready
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
