@@ -103,7 +103,7 @@ var greeting = regexp.MustCompile(`dashboard +(http://\S+)\n +OTLP +gRPC (\S+), 
 
 // launch starts a server on a data directory and does not wait for it. The server is killed at the end of the test.
 // greeted gets nil when it says that it is ready, or why it ended before.
-func launch(t *testing.T, dir string, args ...string) (p *process, greeted <-chan error) {
+func launch(t testing.TB, dir string, args ...string) (p *process, greeted <-chan error) {
 	t.Helper()
 	p = &process{cmd: command(append([]string{"serve", "--storage.path", dir}, args...)...), dir: dir, exited: make(chan struct{})}
 	p.cmd.Stderr = &p.stderr
@@ -146,7 +146,7 @@ func (p *process) greet(stdout io.Reader) error {
 }
 
 // serve starts a server and waits until it is ready.
-func serve(t *testing.T, dir string, args ...string) *process {
+func serve(t testing.TB, dir string, args ...string) *process {
 	t.Helper()
 	p, greeted := launch(t, dir, args...)
 	select {
@@ -169,7 +169,7 @@ func last(s string, n int) string {
 }
 
 // signal sends a signal to the process.
-func (p *process) signal(t *testing.T, s os.Signal) {
+func (p *process) signal(t testing.TB, s os.Signal) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Fatal(err)
@@ -177,7 +177,7 @@ func (p *process) signal(t *testing.T, s os.Signal) {
 }
 
 // stop ends the process with a signal and returns its exit code, -1 when the signal killed it.
-func (p *process) stop(t *testing.T, s os.Signal) int {
+func (p *process) stop(t testing.TB, s os.Signal) int {
 	t.Helper()
 	p.signal(t, s)
 	select {
@@ -220,7 +220,7 @@ func alive(pid int) bool {
 }
 
 // residentBytes is the memory of the server without its engine; peak asks for the most that it has been.
-func (p *process) residentBytes(t *testing.T, peak bool) int64 {
+func (p *process) residentBytes(t testing.TB, peak bool) int64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
@@ -254,7 +254,7 @@ func (p *process) get(path string) (int, string, error) {
 }
 
 // metric is the value of one line of /metrics, 0 when it is not there.
-func (p *process) metric(t *testing.T, name string) float64 {
+func (p *process) metric(t testing.TB, name string) float64 {
 	t.Helper()
 	_, body, err := p.get("/metrics")
 	if err != nil {
@@ -273,7 +273,7 @@ func (p *process) metric(t *testing.T, name string) float64 {
 }
 
 // open connects to the engine of the process through the socket in its data directory.
-func (p *process) open(t *testing.T) (*query.Store, *clickhouse.DB) {
+func (p *process) open(t testing.TB) (*query.Store, *clickhouse.DB) {
 	t.Helper()
 	db, err := clickhouse.Open(t.Context(), clickhouse.Config{Socket: filepath.Join(p.dir, "engine", "engine.sock")})
 	if err != nil {
@@ -287,7 +287,7 @@ func (p *process) open(t *testing.T) (*query.Store, *clickhouse.DB) {
 const poll = 20 * time.Millisecond
 
 // eventually waits until check returns nil.
-func eventually(t *testing.T, within time.Duration, check func() error) {
+func eventually(t testing.TB, within time.Duration, check func() error) {
 	t.Helper()
 	if err := waitFor(t.Context(), within, check); err != nil {
 		t.Fatalf("after %s: %v", within, err)
@@ -313,7 +313,7 @@ func waitFor(ctx context.Context, within time.Duration, check func() error) erro
 }
 
 // one scans the first row of a query.
-func one[T any](t *testing.T, db *clickhouse.DB, sql string, args ...any) T {
+func one[T any](t testing.TB, db *clickhouse.DB, sql string, args ...any) T {
 	t.Helper()
 	v, err := scalar[T](t.Context(), db, sql, args...)
 	if err != nil {
