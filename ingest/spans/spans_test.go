@@ -514,33 +514,30 @@ func countRED(all map[string]nativetest.Row, r nativetest.Row) {
 
 func TestTraceIndexAndOrder(t *testing.T) {
 	b := NewBuilder(wire.NewResources())
-	f := newFixture("s")
-	for i := range 60 {
-		s := f.span("n")
-		s.SetTraceID(pcommon.TraceID{byte(i * 7 % 5), 0, 0, 0, 0, 0, 0, 0, byte(i % 2)})
-		s.SetStartTimestamp(pcommon.NewTimestampFromTime(now.Add(time.Duration(-i%30) * time.Second)))
+	for _, service := range []string{"b", "c", "a"} {
+		f := newFixture(service)
+		for i := range 60 {
+			s := f.span("n")
+			s.SetTraceID(pcommon.TraceID{byte(i * 7 % 5), 0, 0, 0, 0, 0, 0, 0, byte(i % 2)})
+			s.SetStartTimestamp(pcommon.NewTimestampFromTime(now.Add(time.Duration(-i%30) * time.Second)))
+		}
+		add(t, b, f.body(t))
 	}
-	add(t, b, f.body(t))
 	var keys []string
-	pairs := map[string]bool{}
+	places := map[string]bool{}
 	for _, r := range rows(t, b) {
-		pair := fmt.Sprintf("%d/%x", r["slice"], r["trace_id"])
-		keys = append(keys, fmt.Sprintf("%s/%d", pair, r["ts"]))
-		pairs[pair] = true
+		keys = append(keys, fmt.Sprintf("%d/%s/%x/%d", r["slice"], r["service"], r["trace_id"], r["ts"]))
+		places[fmt.Sprintf("%x/%d", r["trace_id"], r["slice"])] = true
 	}
 	if !slices.IsSorted(keys) {
-		t.Errorf("rows are not in the order of slice, trace and time: %q", keys)
+		t.Errorf("rows are not in the order of slice, service, trace and time: %q", keys)
 	}
 	index, _ := b.Derived()
-	got := map[string]bool{}
+	var got []string
 	for _, r := range decode(t, index, nil) {
-		pair := fmt.Sprintf("%d/%x", r["slice"], r["trace_id"])
-		if got[pair] {
-			t.Errorf("%s stands twice in the index", pair)
-		}
-		got[pair] = true
+		got = append(got, fmt.Sprintf("%x/%d", r["trace_id"], r["slice"]))
 	}
-	if diff := cmp.Diff(pairs, got); diff != "" {
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(places)), got); diff != "" {
 		t.Errorf("trace index (-want +got):\n%s", diff)
 	}
 }
