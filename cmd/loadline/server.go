@@ -21,6 +21,7 @@ import (
 	"loadline/internal/schema"
 	"loadline/internal/selfmon"
 	"loadline/query"
+	"loadline/web"
 )
 
 // server is a running Loadline: storage, the write path, and the listeners.
@@ -35,6 +36,7 @@ type server struct {
 	storage   *storage
 	pipeline  *ingest.Pipeline
 	store     *query.Store
+	web       *web.Server
 	rate      rate // of accepted spans
 }
 
@@ -80,6 +82,9 @@ func openServer(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *se
 		return nil, &fault{code: exitStorage, err: err, hint: "free the disk, fix its permissions, or choose another directory with --storage.path"}
 	}
 	s.store = query.New(s.storage.db)
+	if s.web, err = s.openPages(); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -149,12 +154,13 @@ func (s *server) run(ctx context.Context, ready func()) error {
 		start("receivers", s.receivers.Run),
 		start("write path", s.pipeline.Run),
 		start("service graph", s.pipeline.RunEdges),
-		start("pages", func(ctx context.Context) error { return serveHTTP(ctx, s.pages, s.handler()) }),
+		start("pages", func(ctx context.Context) error { return s.serveHTTP(ctx, s.pages, s.handler()) }),
+		start("live updates", s.web.Run),
 		start("watch", s.watch),
 		start("retention", s.retain),
 	}
 	if s.debug != nil {
-		stages = append(stages, start("pprof", func(ctx context.Context) error { return serveHTTP(ctx, s.debug, pprofHandler()) }))
+		stages = append(stages, start("pprof", func(ctx context.Context) error { return s.serveHTTP(ctx, s.debug, pprofHandler()) }))
 	}
 	s.checkHealth(ctx)
 	ready()
@@ -190,6 +196,7 @@ func (s *server) handler() http.Handler {
 	for _, path := range []string{"/metrics", "/version", "/-/healthy", "/-/ready"} {
 		mux.Handle(path, management)
 	}
+	mux.Handle("/", s.web.Handler())
 	return mux
 }
 
@@ -288,12 +295,13 @@ func (s *server) exposeMetrics() {
 }
 
 // serveHTTP answers requests on l until ctx is done, then lets those at work finish.
-func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
+func (s *server) serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.With("component", "http").Handler(), slog.LevelError),
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
