@@ -1,71 +1,13 @@
 package shop
 
 import (
-	"slices"
 	"time"
+
+	"loadline/ingest/demo/shop/blueprint"
 )
 
-const (
-	hour = time.Hour
-	day  = 24 * hour
-)
-
-// release is a version and how long before the start of live traffic it was rolled out.
-type release struct {
-	version string
-	age     time.Duration
-}
-
-const (
-	// nPlusOneVersion of checkout-api loads line items one by one.
-	nPlusOneVersion = "2.14.0"
-	// canaryVersion of catalog-api fails on products.
-	canaryVersion = "5.4.0"
-
-	nPlusOneAge = 12 * time.Minute
-	rollout     = 90 * time.Second // how long a release takes to reach every pod
-	homeTTL     = time.Minute      // of the key catalog:home
-	homeRebuild = 2200 * time.Millisecond
-)
-
-// window is a stretch of time that comes back: it begins at an offset from the start of live traffic.
-type window struct{ first, length, every time.Duration }
-
-// since is how long ago the current stretch began, and whether there is one.
-func (w window) since(elapsed time.Duration) (time.Duration, bool) {
-	d := elapsed - w.first
-	if d < 0 {
-		return 0, false
-	}
-	d %= w.every
-	return d, d < w.length
-}
-
-// schedule says when an incident is under way. Each is when live traffic starts, so that the first page shows it.
-func schedule(name string) window {
-	switch name {
-	case "n+1":
-		return window{-nPlusOneAge, 1000 * day, 1000 * day}
-	case "stampede":
-		return window{-40 * time.Minute, 1000 * day, 1000 * day}
-	case "slow":
-		return window{-50 * time.Minute, 8 * time.Minute, 25 * time.Minute}
-	case "queue":
-		return window{-96 * time.Minute, 30 * time.Minute, 45 * time.Minute}
-	case "deploy":
-		return window{-20 * time.Minute, 35 * time.Minute, 2 * hour}
-	}
-	panic("BUG: no schedule for incident " + name)
-}
-
-// Incidents lists the names that Config.Incident takes: n+1 (a release of checkout-api queries in a loop), stampede
-// (catalog:home expires and everybody rebuilds it), slow (the payment provider), queue (the orders topic piles up),
-// deploy (a canary of catalog-api fails), none, all.
-func Incidents() []string {
-	return []string{"n+1", "stampede", "slow", "queue", "deploy", "none", "all"}
-}
-
-func knownIncident(name string) bool { return slices.Contains(Incidents(), name) }
+// Incidents lists the names that Config.Incident takes.
+func Incidents() []string { return blueprint.Incidents() }
 
 // incidents is what is wrong at one moment.
 type incidents struct {
@@ -92,7 +34,7 @@ func (m *Model) under(name string, phase time.Duration) (time.Duration, bool) {
 	if m.cfg.Incident != "all" && m.cfg.Incident != name {
 		return 0, false
 	}
-	return schedule(name).since(phase)
+	return blueprint.Schedule(name).Since(phase)
 }
 
 func (m *Model) incidents(at time.Time) incidents {
@@ -100,12 +42,12 @@ func (m *Model) incidents(at time.Time) incidents {
 	now := incidents{at: at}
 	if d, on := m.under("n+1", phase); on {
 		now.nPlusOne = true
-		now.rollout = min(1, float64(d)/float64(rollout))
+		now.rollout = min(1, float64(d)/float64(blueprint.Rollout))
 	}
 	if _, on := m.under("stampede", phase); on {
 		// The key expires on the minute; the first requests afterwards all rebuild it.
-		expiry := at.Truncate(homeTTL)
-		if end := expiry.Add(homeRebuild); at.Before(end) {
+		expiry := at.Truncate(blueprint.HomeTTL)
+		if end := expiry.Add(blueprint.HomeRebuild); at.Before(end) {
 			now.rebuild = end
 		}
 	}
@@ -125,13 +67,13 @@ func (m *Model) queue(phase time.Duration) (queued float64, oldest time.Duration
 	if m.cfg.Incident != "all" && m.cfg.Incident != "queue" {
 		return in * 0.05, 0
 	}
-	w := schedule("queue")
-	d, on := w.since(phase)
+	w := blueprint.Schedule("queue")
+	d, on := w.Since(phase)
 	switch {
 	case on:
 		queued = (1 - kept) * in * d.Seconds()
-	case d > 0 && d < w.length+drain:
-		queued = (1 - kept) * in * w.length.Seconds() * (1 - float64(d-w.length)/float64(drain))
+	case d > 0 && d < w.Length+drain:
+		queued = (1 - kept) * in * w.Length.Seconds() * (1 - float64(d-w.Length)/float64(drain))
 	default:
 		return in * 0.05, 0
 	}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"loadline/ingest/demo/shop/blueprint"
 )
 
 func count(tr Trace, match func(Span) bool) (n int) {
@@ -52,7 +54,7 @@ func TestNPlusOneComesWithTheRelease(t *testing.T) {
 		}
 	}
 	within(t, "failing share after the release", float64(failed)/float64(total), 0.02, 0.15)
-	at := start.Add(-nPlusOneAge + rollout/2)
+	at := start.Add(-blueprint.NPlusOneAge + blueprint.Rollout/2)
 	versions := map[string]int{}
 	for _, in := range m.Running(at) {
 		if in.Service == "checkout-api" {

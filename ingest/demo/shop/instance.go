@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+
+	"loadline/ingest/demo/shop/blueprint"
 )
 
 // Instance is one pod of one release of a service.
@@ -17,7 +19,7 @@ type Instance struct {
 	// Resource is what the SDK and the resource detectors of the pod report.
 	Resource []attribute.KeyValue
 
-	service *service
+	service *blueprint.Service
 	node    string
 	address string
 }
@@ -39,76 +41,47 @@ func letters(h uint64, n int) string {
 	return string(b)
 }
 
-// platform is the SDK, the process and the port of a language.
-type platform struct {
-	language, sdk, runtime, version, command string
-	port                                     int
-}
-
-func runtimeOf(lang string) platform {
-	switch lang {
-	case "java":
-		return platform{"java", "1.66.0", "OpenJDK Runtime Environment", "25.0.2+10-LTS", "/usr/lib/jvm/bin/java", 8080}
-	case "node":
-		return platform{"nodejs", "2.9.0", "nodejs", "24.16.0", "/usr/local/bin/node", 3000}
-	case "python":
-		return platform{"python", "1.45.0", "cpython", "3.14.4", "/usr/local/bin/python3.14", 8000}
-	}
-	return platform{"go", "1.47.0", "go", "go1.26.3", "/app/server", 8080}
-}
-
 func (m *Model) addInstances() {
 	for _, s := range m.services {
-		for _, r := range append([]release{{version: s.incidentVersion()}}, s.releases...) {
-			if r.version == "" {
+		for _, r := range append([]blueprint.Release{{Version: s.IncidentVersion()}}, s.Releases...) {
+			if r.Version == "" {
 				continue
 			}
-			for i := range s.replicas {
-				m.instances[instanceKey{s.name, r.version, i}] = m.newInstance(s, r.version, i)
+			for i := range s.Replicas {
+				m.instances[instanceKey{s.Name, r.Version, i}] = m.newInstance(s, r.Version, i)
 			}
 		}
 	}
 }
 
-// incidentVersion is the release that only an incident brings.
-func (s *service) incidentVersion() string {
-	switch s.name {
-	case "checkout-api":
-		return nPlusOneVersion
-	case "catalog-api":
-		return canaryVersion
-	}
-	return ""
-}
-
-func (m *Model) newInstance(s *service, version string, i int) *Instance {
-	set := letters(hash(m.cfg.Seed, s.name+version, 0), 9)
-	h := hash(m.cfg.Seed, s.name+version, int64(i)+1)
-	pod := s.name + "-" + set + "-" + letters(h, 5)
+func (m *Model) newInstance(s *blueprint.Service, version string, i int) *Instance {
+	set := letters(hash(m.cfg.Seed, s.Name+version, 0), 9)
+	h := hash(m.cfg.Seed, s.Name+version, int64(i)+1)
+	pod := s.Name + "-" + set + "-" + letters(h, 5)
 	zone := string("abc"[i%3])
 	node := fmt.Sprintf("ip-10-0-%d-%d.eu-west-1.compute.internal", 16*(i%3), 20+int(h>>40)%60)
-	rt := runtimeOf(s.lang)
+	rt := blueprint.PlatformOf(s.Lang)
 	uid := fmt.Sprintf("%08x-%04x-4%03x-9%03x-%012x", h>>32, h>>16&0xffff, h>>4&0xfff, h>>20&0xfff, mix(h)>>16)
 	return &Instance{
-		Service: s.name, Version: version, Pod: pod, Index: i, Language: rt.language, service: s, node: node,
+		Service: s.Name, Version: version, Pod: pod, Index: i, Language: rt.Language, service: s, node: node,
 		address: fmt.Sprintf("10.0.%d.%d", 128+i%3, 2+int(h>>8)%250),
 		Resource: []attribute.KeyValue{
-			attribute.String("service.name", s.name),
+			attribute.String("service.name", s.Name),
 			attribute.String("service.namespace", "shop"),
 			attribute.String("service.version", version),
 			attribute.String("service.instance.id", uid),
 			attribute.String("deployment.environment.name", "production"),
 			attribute.String("telemetry.sdk.name", "opentelemetry"),
-			attribute.String("telemetry.sdk.language", rt.language),
-			attribute.String("telemetry.sdk.version", rt.sdk),
-			attribute.String("process.runtime.name", rt.runtime),
-			attribute.String("process.runtime.version", rt.version),
-			attribute.String("process.executable.path", rt.command),
+			attribute.String("telemetry.sdk.language", rt.Language),
+			attribute.String("telemetry.sdk.version", rt.SDK),
+			attribute.String("process.runtime.name", rt.Runtime),
+			attribute.String("process.runtime.version", rt.Version),
+			attribute.String("process.executable.path", rt.Command),
 			attribute.Int("process.pid", 1),
 			attribute.String("host.name", pod),
 			attribute.String("k8s.cluster.name", "shop-eu-west-1"),
 			attribute.String("k8s.namespace.name", "shop"),
-			attribute.String("k8s.deployment.name", s.name),
+			attribute.String("k8s.deployment.name", s.Name),
 			attribute.String("k8s.pod.name", pod),
 			attribute.String("k8s.pod.uid", uid),
 			attribute.String("k8s.node.name", node),
@@ -120,23 +93,23 @@ func (m *Model) newInstance(s *service, version string, i int) *Instance {
 }
 
 // pod returns the instance that pod number i of a service is at a moment.
-func (m *Model) pod(s *service, i int, now incidents) *Instance {
-	version := s.releases[len(s.releases)-1].version
-	for _, r := range s.releases {
+func (m *Model) pod(s *blueprint.Service, i int, now incidents) *Instance {
+	version := s.Releases[len(s.Releases)-1].Version
+	for _, r := range s.Releases {
 		// Pods are replaced one after the other.
-		up := m.cfg.Start.Add(-r.age + time.Duration(i)*rollout/time.Duration(s.replicas))
+		up := m.cfg.Start.Add(-r.Age + time.Duration(i)*blueprint.Rollout/time.Duration(s.Replicas))
 		if !now.at.Before(up) {
-			version = r.version
+			version = r.Version
 			break
 		}
 	}
 	switch {
-	case s.name == "checkout-api" && now.nPlusOne && float64(i) < now.rollout*float64(s.replicas):
-		version = nPlusOneVersion
-	case s.name == "catalog-api" && now.canary && i == s.replicas-1:
-		version = canaryVersion
+	case s.Name == "checkout-api" && now.nPlusOne && float64(i) < now.rollout*float64(s.Replicas):
+		version = blueprint.NPlusOneVersion
+	case s.Name == "catalog-api" && now.canary && i == s.Replicas-1:
+		version = blueprint.CanaryVersion
 	}
-	return m.instances[instanceKey{s.name, version, i}]
+	return m.instances[instanceKey{s.Name, version, i}]
 }
 
 // Running lists the pods that are up at a moment.
@@ -144,7 +117,7 @@ func (m *Model) Running(at time.Time) []*Instance {
 	now := m.incidents(at)
 	var up []*Instance
 	for _, s := range m.services {
-		for i := range s.replicas {
+		for i := range s.Replicas {
 			up = append(up, m.pod(s, i, now))
 		}
 	}

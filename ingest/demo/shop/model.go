@@ -10,6 +10,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
+
+	"loadline/ingest/demo/shop/blueprint"
 )
 
 // Config chooses a shop. The zero value is the whole shop with all incidents at 100 requests a second.
@@ -30,8 +32,8 @@ type Config struct {
 // Model is a shop. It is immutable and safe for concurrent use.
 type Model struct {
 	cfg       Config
-	services  []*service
-	byName    map[string]*service
+	services  []*blueprint.Service
+	byName    map[string]*blueprint.Service
 	entries   []Entry
 	instances map[instanceKey]*Instance
 }
@@ -132,10 +134,10 @@ func New(cfg Config) (*Model, error) {
 	if cfg.Incident == "" {
 		cfg.Incident = "all"
 	}
-	if !knownIncident(cfg.Incident) {
-		return nil, fmt.Errorf("incident %q is unknown: choose one of %q", cfg.Incident, Incidents())
+	if !blueprint.KnownIncident(cfg.Incident) {
+		return nil, fmt.Errorf("incident %q is unknown: choose one of %q", cfg.Incident, blueprint.Incidents())
 	}
-	all := services()
+	all := blueprint.Services()
 	if cfg.Services < 0 || cfg.Services > len(all) {
 		return nil, fmt.Errorf("services %d is out of range: the shop has 1 to %d services", cfg.Services, len(all))
 	}
@@ -151,9 +153,9 @@ func New(cfg Config) (*Model, error) {
 	if cfg.Speed <= 0 {
 		cfg.Speed = 1
 	}
-	m := &Model{cfg: cfg, services: all[:cfg.Services], byName: map[string]*service{}, instances: map[instanceKey]*Instance{}}
+	m := &Model{cfg: cfg, services: all[:cfg.Services], byName: map[string]*blueprint.Service{}, instances: map[instanceKey]*Instance{}}
 	for _, s := range m.services {
-		m.byName[s.name] = s
+		m.byName[s.Name] = s
 	}
 	m.addEntries()
 	m.addInstances()
@@ -164,17 +166,17 @@ func New(cfg Config) (*Model, error) {
 func (m *Model) addEntries() {
 	sum := 0.0
 	edge := m.services[0]
-	for i := range edge.endpoints {
-		e := &edge.endpoints[i]
-		target := e.target()
+	for i := range edge.Endpoints {
+		e := &edge.Endpoints[i]
+		target := e.Target()
 		if target == "" {
-			target = edge.name
+			target = edge.Name
 		}
 		if m.byName[target] == nil {
 			continue
 		}
-		m.entries = append(m.entries, Entry{Service: edge.name, Endpoint: e.name(), Target: target, Share: e.share})
-		sum += e.share
+		m.entries = append(m.entries, Entry{Service: edge.Name, Endpoint: e.Name(), Target: target, Share: e.Share})
+		sum += e.Share
 	}
 	for i := range m.entries {
 		m.entries[i].Share /= sum
@@ -188,7 +190,7 @@ func (m *Model) Entries() []Entry { return m.entries }
 func (m *Model) Services() []string {
 	var names []string
 	for _, s := range m.services {
-		names = append(names, s.name)
+		names = append(names, s.Name)
 	}
 	return names
 }
@@ -254,7 +256,7 @@ func (m *Model) Trace(at time.Time, n uint64, serviceName, endpointName string, 
 	if svc == nil {
 		return Trace{}, fmt.Errorf("service %q is not in the shop: it has %q", serviceName, m.Services())
 	}
-	ep := svc.endpoint(endpointName)
+	ep := svc.Endpoint(endpointName)
 	if ep == nil {
 		return Trace{}, fmt.Errorf("endpoint %q is not one of service %q", endpointName, serviceName)
 	}
@@ -267,7 +269,7 @@ func (m *Model) Trace(at time.Time, n uint64, serviceName, endpointName string, 
 	}
 	w.trace = w.newTraceID()
 	w.client = fmt.Sprintf("%d.%d.%d.%d", 31+w.rng.IntN(160), w.rng.IntN(256), w.rng.IntN(256), 1+w.rng.IntN(254))
-	if ep.topic != "" {
+	if ep.Topic != "" {
 		w.process(svc, ep, Span{}, at)
 	} else {
 		w.serve(svc, ep, trace.SpanID{}, w.client, at)

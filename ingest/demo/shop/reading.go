@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+
+	"loadline/ingest/demo/shop/blueprint"
 )
 
 // Shape is how the values of a metric behave.
@@ -125,38 +127,38 @@ func (m *Model) postgres(now incidents, load float64) Source {
 }
 
 // deployment is a Kubernetes deployment with its autoscaler.
-func (m *Model) deployment(s *service, now incidents, load float64) Source {
+func (m *Model) deployment(s *blueprint.Service, now incidents, load float64) Source {
 	target := 0.7
 	cpu := m.cpu(s, now, load)
-	desired := min(s.replicas, max(2, int(float64(s.replicas)*cpu/target+0.999)))
+	desired := min(s.Replicas, max(2, int(float64(s.Replicas)*cpu/target+0.999)))
 	if cpu > target {
-		desired = s.replicas // the autoscaler is at its limit
+		desired = s.Replicas // the autoscaler is at its limit
 	}
 	src := Source{Scope: receivers + "k8sclusterreceiver", Resource: []attribute.KeyValue{
 		attribute.String("k8s.cluster.name", "shop-eu-west-1"), attribute.String("k8s.namespace.name", "shop"),
-		attribute.String("k8s.deployment.name", s.name), attribute.String("k8s.hpa.name", s.name),
-		attribute.String("k8s.hpa.scaletargetref.name", s.name), attribute.String("k8s.hpa.scaletargetref.kind", "Deployment"),
+		attribute.String("k8s.deployment.name", s.Name), attribute.String("k8s.hpa.name", s.Name),
+		attribute.String("k8s.hpa.scaletargetref.name", s.Name), attribute.String("k8s.hpa.scaletargetref.kind", "Deployment"),
 	}}
 	add := func(name string, v int) {
 		src.Readings = append(src.Readings, Reading{Name: name, Unit: "{pod}", Shape: UpDown, Value: float64(v)})
 	}
-	add("k8s.deployment.pod.desired", s.replicas)
-	add("k8s.deployment.pod.available", s.replicas)
-	add("k8s.hpa.pod.current", s.replicas)
-	add("k8s.hpa.pod.desired", max(desired, s.replicas-2))
+	add("k8s.deployment.pod.desired", s.Replicas)
+	add("k8s.deployment.pod.available", s.Replicas)
+	add("k8s.hpa.pod.current", s.Replicas)
+	add("k8s.hpa.pod.desired", max(desired, s.Replicas-2))
 	add("k8s.hpa.pod.min", 2)
-	add("k8s.hpa.pod.max", s.replicas)
+	add("k8s.hpa.pod.max", s.Replicas)
 	src.Readings = append(src.Readings, Reading{Name: "k8s.hpa.metric.target.cpu.average_utilization", Unit: "1", Shape: Gauge, Value: target})
 	return src
 }
 
 // cpu is the used share of what a service's pods request.
-func (m *Model) cpu(s *service, now incidents, load float64) float64 {
-	u := s.cpu * (0.25 + 0.75*load)
-	if s.name == "checkout-api" {
+func (m *Model) cpu(s *blueprint.Service, now incidents, load float64) float64 {
+	u := s.CPU * (0.25 + 0.75*load)
+	if s.Name == "checkout-api" {
 		u += 0.27 * now.rollout
 	}
-	if s.name == "orders-worker" && now.backlog > 0 {
+	if s.Name == "orders-worker" && now.backlog > 0 {
 		u += 0.2
 	}
 	return u
@@ -209,8 +211,8 @@ func (m *Model) Pod(in *Instance, at time.Time) Source {
 }
 
 // suffers is 1 for the service that the N+1 release is of.
-func (m *Model) suffers(s *service) float64 {
-	if s.name == "checkout-api" {
+func (m *Model) suffers(s *blueprint.Service) float64 {
+	if s.Name == "checkout-api" {
 		return 1
 	}
 	return 0

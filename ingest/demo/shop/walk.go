@@ -10,6 +10,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
+
+	"loadline/ingest/demo/shop/blueprint"
 )
 
 // walk follows one request through the shop and writes down what instrumentation would see.
@@ -92,19 +94,19 @@ func (w *walk) close(i int, end time.Time, f *failure, attributes ...attribute.K
 }
 
 // serve is an HTTP endpoint at work.
-func (w *walk) serve(svc *service, ep *endpoint, parent trace.SpanID, client string, start time.Time) (time.Time, int) {
-	in := w.m.pod(svc, w.rng.IntN(svc.replicas), w.now)
-	at := w.open(in, parent, trace.SpanKindServer, scope(svc.lang, "http"), ep.name(), start)
-	status := ep.status
+func (w *walk) serve(svc *blueprint.Service, ep *blueprint.Endpoint, parent trace.SpanID, client string, start time.Time) (time.Time, int) {
+	in := w.m.pod(svc, w.rng.IntN(svc.Replicas), w.now)
+	at := w.open(in, parent, trace.SpanKindServer, blueprint.Scope(svc.Lang, "http"), ep.Name(), start)
+	status := ep.Status
 	if status == 0 {
 		status = 200
 	}
-	path, query := w.fill(ep.route), w.fill(ep.query)
+	path, query := blueprint.Fill(ep.Route, w.rng), blueprint.Fill(ep.Query, w.rng)
 	var end time.Time
 	var f *failure
-	if w.chance(ep.reject) {
-		end = start.Add(w.time(ep.ms))
-		status = refusals(ep)[min(2, int(w.rng.ExpFloat64()))]
+	if w.chance(ep.Reject) {
+		end = start.Add(w.time(ep.MS))
+		status = ep.Refusals()[min(2, int(w.rng.ExpFloat64()))]
 	} else if end, f = w.run(in, w.spans[at].SpanID, ep, start); f != nil {
 		if status = f.status; status < 500 {
 			f = nil // a server that refuses has not failed
@@ -112,18 +114,18 @@ func (w *walk) serve(svc *service, ep *endpoint, parent trace.SpanID, client str
 	}
 	attributes := make([]attribute.KeyValue, 0, 14)
 	attributes = append(attributes,
-		attribute.String("http.request.method", ep.method),
+		attribute.String("http.request.method", ep.Method),
 		attribute.String("url.scheme", "http"),
 		attribute.String("url.path", path),
-		attribute.String("http.route", ep.route),
+		attribute.String("http.route", ep.Route),
 		attribute.Int("http.response.status_code", status),
-		attribute.String("server.address", svc.name),
-		attribute.Int("server.port", portOf(svc.lang)),
+		attribute.String("server.address", svc.Name),
+		attribute.Int("server.port", blueprint.PlatformOf(svc.Lang).Port),
 		attribute.String("network.protocol.version", "1.1"),
 		attribute.String("network.peer.address", client),
 		attribute.Int("network.peer.port", 32768+w.rng.IntN(28000)),
 		attribute.String("client.address", w.client),
-		attribute.String("user_agent.original", userAgents[w.rng.IntN(len(userAgents))]),
+		attribute.String("user_agent.original", blueprint.UserAgents[w.rng.IntN(len(blueprint.UserAgents))]),
 	)
 	if query != "" {
 		attributes = append(attributes, attribute.String("url.query", query))
@@ -133,34 +135,26 @@ func (w *walk) serve(svc *service, ep *endpoint, parent trace.SpanID, client str
 	return end, status
 }
 
-// refusals are the answers that an endpoint turns requests away with: the edge for who asks, others for what is asked.
-func refusals(ep *endpoint) [3]int {
-	if ep.share > 0 {
-		return [3]int{401, 429, 403}
-	}
-	return [3]int{404, 400, 409}
-}
-
 // process is a consumer at work on one message, long after the producer when messages wait.
-func (w *walk) process(svc *service, ep *endpoint, producer Span, sent time.Time) {
+func (w *walk) process(svc *blueprint.Service, ep *blueprint.Endpoint, producer Span, sent time.Time) {
 	start := sent.Add(w.time(6) + time.Duration(float64(w.now.backlog)*(0.9+0.1*w.rng.Float64())))
-	if ep.topic != "orders" {
+	if ep.Topic != "orders" {
 		start = sent.Add(w.time(40))
 	}
 	before := w.trace
 	parent := producer.SpanID
-	if ep.linked {
+	if ep.Linked {
 		parent = trace.SpanID{}
 		w.trace = w.newTraceID()
 	}
-	in := w.m.pod(svc, w.rng.IntN(svc.replicas), w.now)
-	at := w.open(in, parent, trace.SpanKindConsumer, scope(svc.lang, "kafka"), ep.name(), start)
+	in := w.m.pod(svc, w.rng.IntN(svc.Replicas), w.now)
+	at := w.open(in, parent, trace.SpanKindConsumer, blueprint.Scope(svc.Lang, "kafka"), ep.Name(), start)
 	if producer.SpanID.IsValid() {
 		w.spans[at].Links = []Link{{TraceID: producer.TraceID, SpanID: producer.SpanID}}
 	}
 	end, f := w.run(in, w.spans[at].SpanID, ep, start)
-	attributes := append(w.message(ep.topic, "process"),
-		attribute.String("messaging.consumer.group.name", svc.name),
+	attributes := append(w.message(ep.Topic, "process"),
+		attribute.String("messaging.consumer.group.name", svc.Name),
 		attribute.String("messaging.client.id", "consumer-"+in.Pod),
 	)
 	w.close(at, end, f, attributes...)
@@ -168,70 +162,75 @@ func (w *walk) process(svc *service, ep *endpoint, producer Span, sent time.Time
 }
 
 // run does the steps of an endpoint one after the other, with its own work between them.
-func (w *walk) run(in *Instance, parent trace.SpanID, ep *endpoint, start time.Time) (time.Time, *failure) {
-	own := w.time(ep.ms) / time.Duration(len(ep.steps)+1)
+func (w *walk) run(in *Instance, parent trace.SpanID, ep *blueprint.Endpoint, start time.Time) (time.Time, *failure) {
+	own := w.time(ep.MS) / time.Duration(len(ep.Steps)+1)
 	cursor := start.Add(own)
 	broken := -1
 	if w.fails(w.failRate(in, ep)) {
-		broken = w.rng.IntN(len(ep.steps) + 1)
+		broken = w.rng.IntN(len(ep.Steps) + 1)
 	}
-	for i := range ep.steps {
+	for i := range ep.Steps {
 		if i == broken {
-			return cursor, w.m.breakdown(in, w.rng)
+			return cursor, w.breakdown(in)
 		}
-		end, f := w.step(in, parent, &ep.steps[i], cursor)
+		end, f := w.step(in, parent, &ep.Steps[i], cursor)
 		cursor = end.Add(own)
 		if f != nil {
 			return cursor, f
 		}
 	}
 	if broken >= 0 {
-		return cursor, w.m.breakdown(in, w.rng)
+		return cursor, w.breakdown(in)
 	}
 	return cursor, nil
 }
 
-func (w *walk) failRate(in *Instance, ep *endpoint) float64 {
-	if in.Version == canaryVersion && strings.HasPrefix(ep.route, "/v1/products") {
+func (w *walk) breakdown(in *Instance) *failure {
+	kind, message, status := in.service.Breakdown(in.Version, w.rng)
+	return &failure{kind: kind, message: message, status: status}
+}
+
+func (w *walk) failRate(in *Instance, ep *blueprint.Endpoint) float64 {
+	if in.Version == blueprint.CanaryVersion && strings.HasPrefix(ep.Route, "/v1/products") {
 		return 0.12
 	}
-	return ep.fail
+	return ep.Fail
 }
 
 // step does one step and returns when it ended; a failure ends the request.
-func (w *walk) step(in *Instance, parent trace.SpanID, s *step, start time.Time) (time.Time, *failure) {
-	if s.chance > 0 && !w.chance(s.chance) {
+func (w *walk) step(in *Instance, parent trace.SpanID, s *blueprint.Step, start time.Time) (time.Time, *failure) {
+	if s.Chance > 0 && !w.chance(s.Chance) {
 		return start, nil
 	}
-	switch s.op {
-	case opWork:
+	switch s.Op {
+	case blueprint.Work:
 		return w.work(in, parent, s, start)
-	case opCache:
+	case blueprint.Cache:
 		return w.cache(in, parent, s, start)
-	case opSQL:
-		if s.fans && in.Version == nPlusOneVersion {
+	case blueprint.SQL:
+		if s.Fans && in.Version == blueprint.NPlusOneVersion {
 			return w.loop(in, parent, s, start)
 		}
 		return w.sql(in, parent, s, start), nil
-	case opSearch:
+	case blueprint.Search:
 		return w.search(in, parent, s, start), nil
-	case opCall:
+	case blueprint.Call:
 		return w.call(in, parent, s, start)
-	case opPublish:
+	case blueprint.Publish:
 		return w.publish(in, parent, s, start), nil
-	case opExternal:
+	case blueprint.External:
 		return w.external(in, parent, s, start)
-	case opTogether:
+	case blueprint.Together:
 		return w.together(in, parent, s, start)
 	}
-	panic(fmt.Sprintf("BUG: unknown step %d", s.op))
+	panic(fmt.Sprintf("BUG: unknown step %d", s.Op))
 }
 
-func (w *walk) together(in *Instance, parent trace.SpanID, s *step, start time.Time) (time.Time, *failure) {
+func (w *walk) together(in *Instance, parent trace.SpanID, s *blueprint.Step, start time.Time) (time.Time, *failure) {
 	last := start
 	var failed *failure
-	for i := range s.steps {
-		end, f := w.step(in, parent, &s.steps[i], start)
+	for i := range s.Steps {
+		end, f := w.step(in, parent, &s.Steps[i], start)
 		if end.After(last) {
 			last = end
 		}
@@ -242,35 +241,35 @@ func (w *walk) together(in *Instance, parent trace.SpanID, s *step, start time.T
 	return last, failed
 }
 
-func (w *walk) work(in *Instance, parent trace.SpanID, s *step, start time.Time) (time.Time, *failure) {
-	at := w.open(in, parent, trace.SpanKindInternal, "com.example.shop/"+in.Service, s.name, start)
+func (w *walk) work(in *Instance, parent trace.SpanID, s *blueprint.Step, start time.Time) (time.Time, *failure) {
+	at := w.open(in, parent, trace.SpanKindInternal, "com.example.shop/"+in.Service, s.Name, start)
 	id := w.spans[at].SpanID
-	ms := s.ms
-	if s.name == "Pool.acquire" && in.Version == nPlusOneVersion {
+	ms := s.MS
+	if s.Name == "Pool.acquire" && in.Version == blueprint.NPlusOneVersion {
 		ms = 78 // every connection is busy with somebody's loop
 	}
 	own := w.time(ms)
 	cursor := start.Add(own / 2)
 	var failed *failure
-	for i := range s.steps {
+	for i := range s.Steps {
 		var f *failure
-		if cursor, f = w.step(in, id, &s.steps[i], cursor); f != nil {
+		if cursor, f = w.step(in, id, &s.Steps[i], cursor); f != nil {
 			failed = f
 			break
 		}
 	}
 	end := cursor.Add(own / 2)
 	w.close(at, end, failed,
-		attribute.String("code.function.name", codeNamespace(in.service)+s.name),
+		attribute.String("code.function.name", in.service.Code()+s.Name),
 		attribute.Int("thread.id", 20+w.rng.IntN(200)),
 	)
 	return end, failed
 }
 
 // loop is the N+1 bug: the statement runs for each item, and at times the pool runs out of connections.
-func (w *walk) loop(in *Instance, parent trace.SpanID, s *step, start time.Time) (time.Time, *failure) {
+func (w *walk) loop(in *Instance, parent trace.SpanID, s *blueprint.Step, start time.Time) (time.Time, *failure) {
 	slow := *s
-	slow.ms = 28
+	slow.MS = 28
 	cursor := start
 	for range 33 + w.rng.IntN(11) {
 		cursor = w.sql(in, parent, &slow, cursor).Add(time.Duration(90+w.rng.IntN(400)) * time.Microsecond)
@@ -285,18 +284,18 @@ func (w *walk) loop(in *Instance, parent trace.SpanID, s *step, start time.Time)
 	return cursor, nil
 }
 
-func (w *walk) call(in *Instance, parent trace.SpanID, s *step, start time.Time) (time.Time, *failure) {
-	svc := w.m.byName[s.target]
+func (w *walk) call(in *Instance, parent trace.SpanID, s *blueprint.Step, start time.Time) (time.Time, *failure) {
+	svc := w.m.byName[s.Target]
 	if svc == nil {
 		return start, nil // this shop is smaller
 	}
-	ep := svc.endpoint(s.name)
-	at := w.open(in, parent, trace.SpanKindClient, scope(in.service.lang, "client"), s.name, start)
+	ep := svc.Endpoint(s.Name)
+	at := w.open(in, parent, trace.SpanKindClient, blueprint.Scope(in.service.Lang, "client"), s.Name, start)
 	transit := w.time(0.35)
 	end, status := w.serve(svc, ep, w.spans[at].SpanID, in.address, start.Add(transit))
 	end = end.Add(transit)
-	f := httpFailure(status, s.target)
-	w.close(at, end, f, w.request(ep.method, "http://"+svc.name+":"+fmt.Sprint(portOf(svc.lang))+w.fill(ep.route), svc.name, portOf(svc.lang), status)...)
+	f := httpFailure(status, s.Target)
+	w.close(at, end, f, w.request(ep.Method, "http://"+svc.Name+":"+fmt.Sprint(blueprint.PlatformOf(svc.Lang).Port)+blueprint.Fill(ep.Route, w.rng), svc.Name, blueprint.PlatformOf(svc.Lang).Port, status)...)
 	if status < 500 && in.service != w.m.services[0] {
 		return end, nil // the caller handles a refusal
 	}
@@ -318,23 +317,23 @@ func httpFailure(status int, peer string) *failure {
 	return f
 }
 
-func (w *walk) external(in *Instance, parent trace.SpanID, s *step, start time.Time) (time.Time, *failure) {
-	method, path, _ := strings.Cut(s.name, " ")
-	stripe := s.target == "api.stripe.com"
+func (w *walk) external(in *Instance, parent trace.SpanID, s *blueprint.Step, start time.Time) (time.Time, *failure) {
+	method, path, _ := strings.Cut(s.Name, " ")
+	stripe := s.Target == "api.stripe.com"
 	for attempt := 0; ; attempt++ {
-		at := w.open(in, parent, trace.SpanKindClient, scope(in.service.lang, "client"), s.name, start)
-		took, status := w.time(s.ms), 200
+		at := w.open(in, parent, trace.SpanKindClient, blueprint.Scope(in.service.Lang, "client"), s.Name, start)
+		took, status := w.time(s.MS), 200
 		fail := 0.0015
 		if stripe && w.now.slow > 0 {
-			took = w.time(s.ms * (1 + 13*w.now.slow))
+			took = w.time(s.MS * (1 + 13*w.now.slow))
 			fail = 0.06 * w.now.slow
 		}
-		attributes := w.request(method, "https://"+s.target+w.fill(path), s.target, 443, status)
+		attributes := w.request(method, "https://"+s.Target+blueprint.Fill(path, w.rng), s.Target, 443, status)
 		var f *failure
 		if w.fails(fail) {
 			took = 3*time.Second + w.time(2)
 			f = &failure{kind: "timeout", message: "context deadline exceeded (Client.Timeout exceeded while awaiting headers)", status: 503, seen: true}
-			attributes = w.request(method, "https://"+s.target+w.fill(path), s.target, 443, 0)
+			attributes = w.request(method, "https://"+s.Target+blueprint.Fill(path, w.rng), s.Target, 443, 0)
 		}
 		if attempt > 0 {
 			attributes = append(attributes, attribute.Int("http.request.resend_count", attempt))
@@ -351,12 +350,12 @@ func (w *walk) external(in *Instance, parent trace.SpanID, s *step, start time.T
 	}
 }
 
-func (w *walk) publish(in *Instance, parent trace.SpanID, s *step, start time.Time) time.Time {
-	at := w.open(in, parent, trace.SpanKindProducer, scope(in.service.lang, "kafka"), "publish "+s.target, start)
-	end := start.Add(w.time(s.ms))
-	w.close(at, end, nil, append(w.message(s.target, "publish"), attribute.String("messaging.client.id", "producer-"+in.Pod))...)
+func (w *walk) publish(in *Instance, parent trace.SpanID, s *blueprint.Step, start time.Time) time.Time {
+	at := w.open(in, parent, trace.SpanKindProducer, blueprint.Scope(in.service.Lang, "kafka"), "publish "+s.Target, start)
+	end := start.Add(w.time(s.MS))
+	w.close(at, end, nil, append(w.message(s.Target, "publish"), attribute.String("messaging.client.id", "producer-"+in.Pod))...)
 	if worker := w.m.byName["orders-worker"]; worker != nil {
-		w.process(worker, worker.endpoint("process "+s.target), w.spans[at], end)
+		w.process(worker, worker.Endpoint("process "+s.Target), w.spans[at], end)
 	}
 	return end
 }
