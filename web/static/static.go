@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -65,6 +66,8 @@ func New() (*Assets, error) {
 			sheet = content
 		case path.Ext(e.Name()) == ".css":
 			library = content
+		case path.Ext(e.Name()) == ".js" && !strings.HasSuffix(e.Name(), ".min.js"):
+			a.add(e.Name(), bare(content))
 		default:
 			a.add(e.Name(), content)
 		}
@@ -83,6 +86,12 @@ func (a *Assets) bundle(sheet, library []byte) []byte {
 	}
 	return out
 }
+
+// comments are those that our scripts have: types in front of what they describe, and whole lines.
+var comments = regexp.MustCompile(`/\*\*[^*\n]*\*/ ?|(?m:^[ \t]*//.*\n)|(?m:^[ \t]+)`)
+
+// bare takes the comments and indentation off a script. They are a quarter of what would be sent.
+func bare(script []byte) []byte { return comments.ReplaceAll(script, nil) }
 
 func (a *Assets) add(name string, content []byte) {
 	sum := sha256.Sum256(content)

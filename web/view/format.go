@@ -232,3 +232,11 @@ func precise(v float64) string {
 func itoa(i int) string { return strconv.Itoa(i) }
 
 func boolean(b bool) string { return strconv.FormatBool(b) }
+
+// Positive writes a count, or nothing for none.
+func Positive(n float64) string {
+	if n < 0.5 {
+		return ""
+	}
+	return Count(n)
+}

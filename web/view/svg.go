@@ -53,3 +53,9 @@ func Color(service string) int {
 	}
 	return int(h%8) + 1
 }
+
+// Position writes a percentage for an SVG attribute.
+func Position(percent float64) string { return precise(percent) }
+
+// Decimal writes a length for an SVG attribute.
+func Decimal(v float64) string { return number(v) }

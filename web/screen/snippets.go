@@ -1,0 +1,84 @@
+package screen
+
+import "strings"
+
+// A SnippetLanguage is a way to send data, with what to type for it.
+type SnippetLanguage struct {
+	ID, Label, Note string
+	text            string // with HTTP and GRPC in place of the addresses
+}
+
+// Snippet returns what to type with the addresses filled in.
+func (l SnippetLanguage) Snippet(httpAddr, grpcAddr string) string {
+	return strings.NewReplacer("{HTTP}", "http://"+httpAddr, "{GRPC}", "http://"+grpcAddr, "{GRPCADDR}", grpcAddr).Replace(l.text)
+}
+
+// Snippets are the ways to send data, the first being the one that the page opens with.
+var Snippets = []SnippetLanguage{
+	{ID: "node", Label: "Node.js", text: `# no code changes needed
+npm install @opentelemetry/api @opentelemetry/auto-instrumentations-node
+
+export OTEL_SERVICE_NAME="my-api"
+export OTEL_EXPORTER_OTLP_ENDPOINT="{HTTP}"
+export OTEL_RESOURCE_ATTRIBUTES="service.version=1.0.0,deployment.environment.name=dev"
+
+node --require @opentelemetry/auto-instrumentations-node/register app.js`},
+	{ID: "go", Label: "Go", text: `// go get go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp
+// go get go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp
+exporter, err := otlptracehttp.New(ctx) // reads OTEL_EXPORTER_OTLP_ENDPOINT
+provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter))
+otel.SetTracerProvider(provider)
+defer provider.Shutdown(ctx)
+http.ListenAndServe(":3000", otelhttp.NewHandler(mux, "server"))
+
+# in the shell
+export OTEL_SERVICE_NAME="my-api"
+export OTEL_EXPORTER_OTLP_ENDPOINT="{HTTP}"
+export OTEL_RESOURCE_ATTRIBUTES="service.version=1.0.0,deployment.environment.name=dev"`},
+	{ID: "python", Label: "Python", text: `# no code changes needed
+pip install opentelemetry-distro opentelemetry-exporter-otlp
+opentelemetry-bootstrap -a install
+
+export OTEL_SERVICE_NAME="my-api"
+export OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf"
+export OTEL_EXPORTER_OTLP_ENDPOINT="{HTTP}"
+export OTEL_RESOURCE_ATTRIBUTES="service.version=1.0.0,deployment.environment.name=dev"
+
+opentelemetry-instrument python app.py`},
+	{ID: "java", Label: "Java", Note: "Agent 2.x sends http/protobuf to port 4318 by default.", text: `# no code changes needed: download opentelemetry-javaagent.jar from the releases of opentelemetry-java-instrumentation
+export OTEL_SERVICE_NAME="my-api"
+export OTEL_EXPORTER_OTLP_ENDPOINT="{HTTP}"
+export OTEL_RESOURCE_ATTRIBUTES="service.version=1.0.0,deployment.environment.name=dev"
+
+java -javaagent:opentelemetry-javaagent.jar -jar app.jar`},
+	{ID: "dotnet", Label: ".NET", text: `# after installing OpenTelemetry .NET Automatic Instrumentation
+export OTEL_SERVICE_NAME="my-api"
+export OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf"
+export OTEL_EXPORTER_OTLP_ENDPOINT="{HTTP}"
+export OTEL_RESOURCE_ATTRIBUTES="service.version=1.0.0,deployment.environment.name=dev"
+
+. $HOME/.otel-dotnet-auto/instrument.sh
+dotnet MyApi.dll`},
+	{ID: "collector", Label: "Collector", Note: "Add the exporter to the pipelines that you have.", text: `# config.yaml
+exporters:
+  otlphttp/loadline:
+    endpoint: {HTTP}
+service:
+  pipelines:
+    traces: {exporters: [otlphttp/loadline]}
+    metrics: {exporters: [otlphttp/loadline]}
+    logs: {exporters: [otlphttp/loadline]}`},
+	{ID: "grpc", Label: "gRPC", Note: "Any SDK: the variables are part of the OpenTelemetry specification.", text: `export OTEL_SERVICE_NAME="my-api"
+export OTEL_EXPORTER_OTLP_PROTOCOL="grpc"
+export OTEL_EXPORTER_OTLP_ENDPOINT="{GRPC}"
+export OTEL_RESOURCE_ATTRIBUTES="service.version=1.0.0,deployment.environment.name=dev"`},
+	{ID: "kubernetes", Label: "Kubernetes", Note: "Needs the OpenTelemetry operator. The address has to be reachable from the pods.", text: `# kubectl apply -f - and annotate pods with instrumentation.opentelemetry.io/inject-java: "true"
+apiVersion: opentelemetry.io/v1alpha1
+kind: Instrumentation
+metadata:
+  name: loadline
+spec:
+  exporter:
+    endpoint: {HTTP}
+  propagators: [tracecontext, baggage]`},
+}
