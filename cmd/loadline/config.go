@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"loadline/cmd/loadline/config"
+	"loadline/cmd/loadline/fault"
 )
 
 func newConfigCommand() *cobra.Command {
@@ -94,9 +95,9 @@ func loadConfig(flags *config.Flags, overrides config.Override, stderr io.Writer
 	var noAuth *config.NoAuthError
 	switch {
 	case errors.As(err, &noAuth):
-		return cfg, &fault{code: exitConfig, err: err, hint: noAuth.Hint()}
+		return cfg, &fault.Error{Code: fault.Config, Err: err, Hint: noAuth.Hint()}
 	case err != nil:
-		return cfg, &fault{code: exitConfig, err: err, hint: "`loadline config print` shows every key with its value, `loadline config check FILE` checks a file"}
+		return cfg, &fault.Error{Code: fault.Config, Err: err, Hint: "`loadline config print` shows every key with its value, `loadline config check FILE` checks a file"}
 	}
 	return cfg, nil
 }

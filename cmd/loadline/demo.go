@@ -18,6 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"loadline/cmd/loadline/config"
+	"loadline/cmd/loadline/fault"
+	"loadline/cmd/loadline/server"
 	"loadline/ingest/demo"
 )
 
@@ -86,12 +88,12 @@ const maxHistory = 30 * 24 * time.Hour
 
 func runDemo(ctx context.Context, cfg config.Config, o demoOptions, out io.Writer, log *slog.Logger) (err error) {
 	if err := o.parse(); err != nil {
-		return &fault{code: exitUsage, err: err, hint: "`loadline demo --help` lists the flags with their values"}
+		return &fault.Error{Code: fault.Usage, Err: err, Hint: "`loadline demo --help` lists the flags with their values"}
 	}
 	cfg.Storage.DSN, cfg.Storage.Path = "", o.dataDir
 	if o.dataDir == "" {
 		if cfg.Storage.Path, err = os.MkdirTemp("", "loadline-demo-"); err != nil {
-			return &fault{code: exitStorage, err: err, hint: "choose a directory with --data-dir"}
+			return &fault.Error{Code: fault.Storage, Err: err, Hint: "choose a directory with --data-dir"}
 		}
 		if !o.keep {
 			defer func() { err = errors.Join(err, os.RemoveAll(cfg.Storage.Path)) }()
@@ -101,7 +103,7 @@ func runDemo(ctx context.Context, cfg config.Config, o demoOptions, out io.Write
 	if _, statErr := os.Stat(filepath.Join(cfg.Storage.Path, "engine")); statErr == nil {
 		o.shop.History = 0
 	}
-	return serve(ctx, cfg, out, log, func(ctx context.Context, s *server) {
+	return serve(ctx, cfg, out, log, func(ctx context.Context, s *server.Server) {
 		fmt.Fprintf(out, "  demo         a shop of %d services; Ctrl-C ends it", o.shop.Services)
 		if o.keep || o.dataDir != "" {
 			fmt.Fprintf(out, " and keeps %s\n", cfg.Storage.Path)
@@ -109,9 +111,9 @@ func runDemo(ctx context.Context, cfg config.Config, o demoOptions, out io.Write
 			fmt.Fprintln(out, " and removes its data")
 		}
 		if !o.noOpen && isTerminal(out) {
-			openBrowser(ctx, s.url())
+			openBrowser(ctx, s.URL())
 		}
-		o.shop.Endpoint = s.receivers.GRPCAddr().String()
+		o.shop.Endpoint = s.GRPCAddr()
 		playShop(ctx, o.shop, log.With("component", "demo"))
 	})
 }

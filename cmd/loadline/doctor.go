@@ -7,6 +7,7 @@ import (
 
 	"loadline/cmd/loadline/config"
 	"loadline/cmd/loadline/doctor"
+	"loadline/cmd/loadline/fault"
 )
 
 func newDoctorCommand() *cobra.Command {
@@ -30,7 +31,7 @@ func newDoctorCommand() *cobra.Command {
 		}
 		if quick {
 			if err := doctor.Quick(cmd.Context(), cfg); err != nil {
-				return &fault{code: exitFailed, err: err}
+				return &fault.Error{Code: fault.Failed, Err: err}
 			}
 			return nil
 		}
@@ -40,7 +41,7 @@ func newDoctorCommand() *cobra.Command {
 			doctor.Print(cmd.OutOrStdout(), c)
 		})
 		if failed {
-			return &fault{code: exitFailed, err: errors.New("doctor found a problem"), quiet: true}
+			return &fault.Error{Code: fault.Failed, Err: errors.New("doctor found a problem"), Quiet: true}
 		}
 		return nil
 	}

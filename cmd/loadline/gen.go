@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"loadline/cmd/loadline/fault"
 	"loadline/ingest/demo"
 	"loadline/ingest/demo/generator"
 )
@@ -40,14 +41,14 @@ func newGenCommand() *cobra.Command {
 	f.StringVarP(&output, "output", "o", "text", "text or json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if output != "text" && output != "json" {
-			return &fault{code: exitUsage, err: fmt.Errorf("--output: cannot use %q", output), hint: "want text or json"}
+			return &fault.Error{Code: fault.Usage, Err: fmt.Errorf("--output: cannot use %q", output), Hint: "want text or json"}
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
 		cfg.Signal = generator.Signal(name)
 		report, err := demo.Load(ctx, cfg)
 		if err != nil {
-			return &fault{code: exitUsage, err: err, hint: "`loadline gen --help` lists the flags with their units"}
+			return &fault.Error{Code: fault.Usage, Err: err, Hint: "`loadline gen --help` lists the flags with their units"}
 		}
 		if output == "json" {
 			err = json.NewEncoder(cmd.OutOrStdout()).Encode(report)
@@ -55,9 +56,9 @@ func newGenCommand() *cobra.Command {
 			err = printLoad(cmd.OutOrStdout(), items[cfg.Signal], report)
 		}
 		if err == nil && report.Acked == 0 {
-			return &fault{
-				code: exitUnreachable, err: fmt.Errorf("%s acknowledged nothing: %s", cfg.Endpoint, report.LastRefusal),
-				hint: "`loadline doctor` checks a Loadline; another receiver has its own log",
+			return &fault.Error{
+				Code: fault.Unreachable, Err: fmt.Errorf("%s acknowledged nothing: %s", cfg.Endpoint, report.LastRefusal),
+				Hint: "`loadline doctor` checks a Loadline; another receiver has its own log",
 			}
 		}
 		return err

@@ -5,11 +5,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"loadline/cmd/loadline/fault"
 )
 
 func main() {
@@ -29,17 +30,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 	err := root.ExecuteContext(ctx)
 	if err == nil {
-		return exitOK
+		return fault.OK
 	}
-	var f *fault
+	var f *fault.Error
 	if !errors.As(err, &f) {
-		f = &fault{code: exitFailed, err: err}
+		f = &fault.Error{Code: fault.Failed, Err: err}
 		if !running {
-			f = &fault{code: exitUsage, err: err, hint: "`loadline --help` lists the commands, `loadline COMMAND --help` its flags"}
+			f = &fault.Error{Code: fault.Usage, Err: err, Hint: "`loadline --help` lists the commands, `loadline COMMAND --help` its flags"}
 		}
 	}
-	f.print(stderr)
-	return f.code
+	f.Print(stderr)
+	return f.Code
 }
 
 func newRootCommand() *cobra.Command {
@@ -62,37 +63,4 @@ func newRootCommand() *cobra.Command {
 		newVersionCommand(),
 	)
 	return root
-}
-
-// Exit codes are documented in the README; scripts depend on them.
-const (
-	exitOK          = 0
-	exitFailed      = 1 // a check found a problem, or an error of no other kind
-	exitUsage       = 2
-	exitConfig      = 3
-	exitUnreachable = 4
-	exitStorage     = 7
-	exitInterrupted = 130
-)
-
-// fault is an error that ends the program: what is wrong, what to do about it, and the exit code. A quiet fault has
-// been reported already.
-type fault struct {
-	code  int
-	err   error
-	hint  string
-	quiet bool
-}
-
-func (f *fault) Error() string { return f.err.Error() }
-func (f *fault) Unwrap() error { return f.err }
-
-func (f *fault) print(w io.Writer) {
-	if f.quiet {
-		return
-	}
-	fmt.Fprintf(w, "error: %v\n", f.err)
-	if f.hint != "" {
-		fmt.Fprintf(w, "hint: %s\n", f.hint)
-	}
 }

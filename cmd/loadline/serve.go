@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"loadline/cmd/loadline/config"
+	"loadline/cmd/loadline/fault"
+	"loadline/cmd/loadline/server"
 )
 
 func newServeCommand() *cobra.Command {
@@ -34,24 +36,24 @@ func newServeCommand() *cobra.Command {
 
 // serve runs a server until SIGINT, SIGTERM or the end of ctx. A second signal ends the process at once. beside, if not
 // nil, runs along with the server once that answers, until its context is done; it gets the server for its addresses.
-func serve(ctx context.Context, cfg config.Config, out io.Writer, log *slog.Logger, beside func(context.Context, *server)) error {
+func serve(ctx context.Context, cfg config.Config, out io.Writer, log *slog.Logger, beside func(context.Context, *server.Server)) error {
 	slog.SetDefault(log)
 	ctx, forget := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer forget()
 	context.AfterFunc(ctx, forget)
 
-	s, err := openServer(ctx, cfg, log)
+	s, err := server.Open(ctx, cfg, log)
 	if err != nil {
 		if ctx.Err() != nil {
-			return &fault{code: exitInterrupted, err: context.Cause(ctx), quiet: true}
+			return &fault.Error{Code: fault.Interrupted, Err: context.Cause(ctx), Quiet: true}
 		}
 		return err
 	}
 	besideDone := make(chan struct{})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err = s.run(ctx, func() {
-		s.greet(out)
+	err = s.Run(ctx, func() {
+		s.Greet(out)
 		if err := notify("READY=1"); err != nil {
 			log.Warn("systemd was not told", "error", err)
 		}

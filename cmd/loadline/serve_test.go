@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"loadline/cmd/loadline/fault"
 )
 
 // runItself makes the test binary be the program: the engine that serve starts is this binary too.
@@ -167,18 +169,18 @@ func TestServe(t *testing.T) {
 	f("/version", 200, `"version":`)
 	f("/metrics", 200, "loadline_engine_restarts 0")
 	code, report := p.doctor(t, dir)
-	if code != exitOK || strings.Contains(report, "✗") || strings.Count(report, "on the page after") != 2 {
+	if code != fault.OK || strings.Contains(report, "✗") || strings.Count(report, "on the page after") != 2 {
 		t.Errorf("doctor: exit code %d\n%s", code, report)
 	}
 	t.Logf("\n%s", report)
 
 	second := command(t, "serve", "--storage.path", dir)
 	out, err := second.CombinedOutput()
-	if code := exitCode(t, err); code != exitStorage || !strings.Contains(string(out), "in use by another process") ||
+	if code := exitCode(t, err); code != fault.Storage || !strings.Contains(string(out), "in use by another process") ||
 		!strings.Contains(string(out), "\nhint: ") {
 		t.Errorf("a second server on the same directory: exit code %d\n%s", code, out)
 	}
-	if code := p.stop(t, syscall.SIGTERM); code != exitOK {
+	if code := p.stop(t, syscall.SIGTERM); code != fault.OK {
 		t.Errorf("exit code %d after SIGTERM", code)
 	}
 	if pids, _ := filepath.Glob(filepath.Join(dir, "engine", "engine.sock")); len(pids) != 0 {
@@ -187,7 +189,7 @@ func TestServe(t *testing.T) {
 
 	p = start(t, command(t, "serve", "--storage.path", dir))
 	f("/metrics", 200, "loadline_ingest_log_items 0")
-	if code := p.stop(t, syscall.SIGINT); code != exitOK {
+	if code := p.stop(t, syscall.SIGINT); code != fault.OK {
 		t.Errorf("exit code %d after SIGINT", code)
 	}
 }
@@ -215,15 +217,15 @@ func TestServeErrors(t *testing.T) {
 			t.Errorf("%v: exit code %d\n%s\nwant %d and %q", args, code, got, wantCode, want)
 		}
 	}
-	f([]string{"--http.addr", inUse}, exitConfig, fmt.Sprintf("http.addr: cannot listen on %s: address in use", inUse))
-	f([]string{"--otlp.grpc.addr", inUse}, exitConfig, fmt.Sprintf("otlp.grpc.addr: cannot listen on %s: address in use", inUse))
-	f([]string{"--otlp.http.addr", inUse}, exitConfig, fmt.Sprintf("otlp.http.addr: cannot listen on %s: address in use", inUse))
-	f([]string{"--debug.addr", inUse}, exitConfig, fmt.Sprintf("debug.addr: cannot listen on %s: address in use", inUse))
-	f([]string{"--http.addr", "192.0.2.1:80", "--insecure-no-auth"}, exitConfig, "cannot assign requested address")
-	f([]string{"--storage.path", filepath.Join(file, "data")}, exitStorage, "storage.path: create data directory: ")
-	f([]string{"--storage.libchdb", file + ".so"}, exitStorage, "libchdb not found")
-	f([]string{"--storage.dsn", "clickhouse://127.0.0.1:1/x"}, exitStorage, "storage.dsn: ")
-	f([]string{"--storage.dsn", "nonsense"}, exitStorage, "storage.dsn: ")
+	f([]string{"--http.addr", inUse}, fault.Config, fmt.Sprintf("http.addr: cannot listen on %s: address in use", inUse))
+	f([]string{"--otlp.grpc.addr", inUse}, fault.Config, fmt.Sprintf("otlp.grpc.addr: cannot listen on %s: address in use", inUse))
+	f([]string{"--otlp.http.addr", inUse}, fault.Config, fmt.Sprintf("otlp.http.addr: cannot listen on %s: address in use", inUse))
+	f([]string{"--debug.addr", inUse}, fault.Config, fmt.Sprintf("debug.addr: cannot listen on %s: address in use", inUse))
+	f([]string{"--http.addr", "192.0.2.1:80", "--insecure-no-auth"}, fault.Config, "cannot assign requested address")
+	f([]string{"--storage.path", filepath.Join(file, "data")}, fault.Storage, "storage.path: create data directory: ")
+	f([]string{"--storage.libchdb", file + ".so"}, fault.Storage, "libchdb not found")
+	f([]string{"--storage.dsn", "clickhouse://127.0.0.1:1/x"}, fault.Storage, "storage.dsn: ")
+	f([]string{"--storage.dsn", "nonsense"}, fault.Storage, "storage.dsn: ")
 }
 
 // TestServeTellsSystemd checks the READY and STOPPING messages of a Type=notify unit.
@@ -249,7 +251,7 @@ func TestServeTellsSystemd(t *testing.T) {
 		}
 	}
 	read("READY=1")
-	if code := p.stop(t, syscall.SIGTERM); code != exitOK {
+	if code := p.stop(t, syscall.SIGTERM); code != fault.OK {
 		t.Errorf("exit code %d", code)
 	}
 	read("STOPPING=1")
@@ -278,7 +280,7 @@ func TestDemo(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(temp, "loadline-demo-*")); len(left) != 1 {
 		t.Errorf("the demo's data is in %v", left)
 	}
-	if code := p.stop(t, os.Interrupt); code != exitOK {
+	if code := p.stop(t, os.Interrupt); code != fault.OK {
 		t.Errorf("exit code %d after ^C", code)
 	}
 	if left, _ := filepath.Glob(filepath.Join(temp, "*")); len(left) != 0 {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"loadline/cmd/loadline/fault"
 	"loadline/internal/selfmon"
 )
 
@@ -24,7 +25,7 @@ func newVersionCommand() *cobra.Command {
 			case "json":
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(b)
 			}
-			return &fault{code: exitUsage, err: fmt.Errorf("--output: cannot use %q", output), hint: "want text or json"}
+			return &fault.Error{Code: fault.Usage, Err: fmt.Errorf("--output: cannot use %q", output), Hint: "want text or json"}
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"cmp"
@@ -20,7 +20,7 @@ import (
 )
 
 // openPages makes the pages of a server that is otherwise open.
-func (s *server) openPages() (*web.Server, error) {
+func (s *Server) openPages() (*web.Server, error) {
 	return web.New(web.Config{
 		Store:    s.store,
 		Health:   s.webHealth,
@@ -32,7 +32,7 @@ func (s *server) openPages() (*web.Server, error) {
 }
 
 // webHealth is what the pages say about ingest and storage. It may be called concurrently.
-func (s *server) webHealth() web.Health {
+func (s *Server) webHealth() web.Health {
 	status := s.pipeline.Status()
 	stats := s.receivers.Stats()
 	h := web.Health{

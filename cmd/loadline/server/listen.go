@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"net"
 	"syscall"
 
+	"loadline/cmd/loadline/fault"
 	"loadline/cmd/loadline/port"
 )
 
@@ -21,22 +22,22 @@ func listen(ctx context.Context, key, addr string) (net.Listener, error) {
 }
 
 // listenFault says why the address of the setting key cannot be had, and what to do.
-func listenFault(key, addr string, err error) *fault {
-	f := &fault{code: exitConfig}
+func listenFault(key, addr string, err error) *fault.Error {
+	f := &fault.Error{Code: fault.Config}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		by := ""
 		if pid, name := port.Owner(addr); pid != 0 {
 			by = fmt.Sprintf(" by pid %d (%s)", pid, name)
 		}
-		f.err = fmt.Errorf("%s: cannot listen on %s: address in use%s", key, addr, by)
-		f.hint = fmt.Sprintf("stop that process, or choose another address with --%s", key)
+		f.Err = fmt.Errorf("%s: cannot listen on %s: address in use%s", key, addr, by)
+		f.Hint = fmt.Sprintf("stop that process, or choose another address with --%s", key)
 	case errors.Is(err, syscall.EACCES):
-		f.err = fmt.Errorf("%s: cannot listen on %s: permission denied", key, addr)
-		f.hint = fmt.Sprintf("choose a port above 1023 with --%s", key)
+		f.Err = fmt.Errorf("%s: cannot listen on %s: permission denied", key, addr)
+		f.Hint = fmt.Sprintf("choose a port above 1023 with --%s", key)
 	default:
-		f.err = fmt.Errorf("%s: cannot listen on %s: %w", key, addr, err)
-		f.hint = fmt.Sprintf("give an address of this machine with --%s", key)
+		f.Err = fmt.Errorf("%s: cannot listen on %s: %w", key, addr, err)
+		f.Hint = fmt.Sprintf("give an address of this machine with --%s", key)
 	}
 	return f
 }

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"loadline/cmd/loadline/config"
+	"loadline/cmd/loadline/fault"
 	"loadline/internal/chdb"
 	"loadline/internal/clickhouse"
 	"loadline/internal/schema"
@@ -37,7 +38,7 @@ func openStorage(ctx context.Context, cfg config.Storage, log *slog.Logger) (*st
 	}
 	if err := schema.Migrate(ctx, s.db); err != nil {
 		s.close(ctx)
-		return nil, &fault{code: exitStorage, err: err, hint: "the message above is ClickHouse's; nothing was started"}
+		return nil, &fault.Error{Code: fault.Storage, Err: err, Hint: "the message above is ClickHouse's; nothing was started"}
 	}
 	return s, nil
 }
@@ -51,7 +52,7 @@ func (s *storage) startEngine(ctx context.Context, cfg config.Storage, log *slog
 	defer cancel()
 	library, err := chdb.Find(cfg.Libchdb)
 	if err != nil {
-		return &fault{code: exitStorage, err: err, hint: "or use your own ClickHouse server with --storage.dsn"}
+		return &fault.Error{Code: fault.Storage, Err: err, Hint: "or use your own ClickHouse server with --storage.dsn"}
 	}
 	s.engine, err = clickhouse.StartEngine(ctx, clickhouse.EngineConfig{
 		DataDir:   filepath.Join(cfg.Path, "engine"),
@@ -61,16 +62,16 @@ func (s *storage) startEngine(ctx context.Context, cfg config.Storage, log *slog
 		Logger:    log.With("component", "engine"),
 	})
 	if err != nil {
-		return &fault{
-			code: exitStorage, err: fmt.Errorf("storage.path %q: %w", cfg.Path, err),
-			hint: "one Loadline at a time can use a data directory; choose another with --storage.path",
+		return &fault.Error{
+			Code: fault.Storage, Err: fmt.Errorf("storage.path %q: %w", cfg.Path, err),
+			Hint: "one Loadline at a time can use a data directory; choose another with --storage.path",
 		}
 	}
 	s.db = s.engine.DB()
 	version, err := s.db.Version(ctx)
 	if err != nil {
 		s.close(ctx)
-		return &fault{code: exitStorage, err: err}
+		return &fault.Error{Code: fault.Storage, Err: err}
 	}
 	s.about = fmt.Sprintf("embedded ClickHouse %s in %s", version, cfg.Path)
 	return nil
@@ -82,12 +83,12 @@ func (s *storage) openServer(ctx context.Context, cfg config.Storage) error {
 	hint := "check that the server runs and that the DSN looks like clickhouse://user:password@host:9000/database"
 	var err error
 	if s.db, err = clickhouse.Open(ctx, clickhouse.Config{DSN: cfg.DSN}); err != nil {
-		return &fault{code: exitStorage, err: fmt.Errorf("storage.dsn: %w", err), hint: hint}
+		return &fault.Error{Code: fault.Storage, Err: fmt.Errorf("storage.dsn: %w", err), Hint: hint}
 	}
 	version, err := s.db.Version(ctx)
 	if err != nil {
 		s.close(ctx)
-		return &fault{code: exitStorage, err: fmt.Errorf("storage.dsn: %w", err), hint: hint}
+		return &fault.Error{Code: fault.Storage, Err: fmt.Errorf("storage.dsn: %w", err), Hint: hint}
 	}
 	s.about = fmt.Sprintf("ClickHouse %s at %s, database %s", version, dsnHost(cfg.DSN), s.db.Database())
 	return nil
@@ -126,14 +127,14 @@ func (s *storage) close(ctx context.Context) {
 func prepareDir(path string) error {
 	hint := "make the directory writable for this user, or choose another with --storage.path"
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return &fault{code: exitStorage, err: fmt.Errorf("storage.path: create data directory: %w", err), hint: hint}
+		return &fault.Error{Code: fault.Storage, Err: fmt.Errorf("storage.path: create data directory: %w", err), Hint: hint}
 	}
 	probe, err := os.CreateTemp(path, ".write-test-*")
 	if err != nil {
-		return &fault{code: exitStorage, err: fmt.Errorf("storage.path: write to data directory: %w", err), hint: hint}
+		return &fault.Error{Code: fault.Storage, Err: fmt.Errorf("storage.path: write to data directory: %w", err), Hint: hint}
 	}
 	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
-		return &fault{code: exitStorage, err: fmt.Errorf("storage.path: write to data directory: %w", err), hint: hint}
+		return &fault.Error{Code: fault.Storage, Err: fmt.Errorf("storage.path: write to data directory: %w", err), Hint: hint}
 	}
 	return nil
 }

@@ -1,4 +1,6 @@
-package main
+// Package server is a running Loadline: it opens storage, the write path and the listeners, keeps an eye on them, and
+// stops them in the order in which nothing is lost.
+package server
 
 import (
 	"context"
@@ -16,6 +18,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"loadline/cmd/loadline/config"
+	"loadline/cmd/loadline/fault"
 	"loadline/ingest"
 	"loadline/ingest/otlp"
 	"loadline/internal/schema"
@@ -24,8 +27,8 @@ import (
 	"loadline/web"
 )
 
-// server is a running Loadline: storage, the write path, and the listeners.
-type server struct {
+// Server is a running Loadline: storage, the write path, and the listeners.
+type Server struct {
 	cfg    config.Config
 	log    *slog.Logger
 	health *selfmon.Health
@@ -40,10 +43,10 @@ type server struct {
 	rate      rate // of accepted spans
 }
 
-// openServer opens everything in the order in which mistakes are likely and cheap to report: ports, the data directory,
-// storage. Nothing is answered before run.
-func openServer(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *server, err error) {
-	s := &server{cfg: cfg, log: log, health: new(selfmon.Health)}
+// Open opens everything in the order in which mistakes are likely and cheap to report: ports, the data directory,
+// storage. Nothing is answered before Run. Its errors are those of package fault.
+func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server, err error) {
+	s := &Server{cfg: cfg, log: log, health: new(selfmon.Health)}
 	var opened []func()
 	defer func() {
 		if err != nil {
@@ -79,7 +82,7 @@ func openServer(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *se
 		Logger:      log,
 	})
 	if err != nil {
-		return nil, &fault{code: exitStorage, err: err, hint: "free the disk, fix its permissions, or choose another directory with --storage.path"}
+		return nil, &fault.Error{Code: fault.Storage, Err: err, Hint: "free the disk, fix its permissions, or choose another directory with --storage.path"}
 	}
 	s.store = query.New(s.storage.db)
 	if s.web, err = s.openPages(); err != nil {
@@ -89,7 +92,7 @@ func openServer(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *se
 }
 
 // openReceivers opens the OTLP ports. Requests wait in the sockets until the pipeline is there.
-func (s *server) openReceivers() (*otlp.Server, error) {
+func (s *Server) openReceivers() (*otlp.Server, error) {
 	cfg := otlp.Config{
 		GRPCAddress:     s.cfg.OTLP.GRPCAddr,
 		HTTPAddress:     s.cfg.OTLP.HTTPAddr,
@@ -118,11 +121,11 @@ func (s *server) openReceivers() (*otlp.Server, error) {
 		}
 		return nil, listenFault(key, addr, err)
 	}
-	return nil, &fault{code: exitConfig, err: err, hint: "correct the otlp section of the configuration"}
+	return nil, &fault.Error{Code: fault.Config, Err: err, Hint: "correct the otlp section of the configuration"}
 }
 
 // closeReceivers frees the OTLP ports of a server that never ran.
-func (s *server) closeReceivers() {
+func (s *Server) closeReceivers() {
 	done, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = s.receivers.Run(done)
@@ -135,9 +138,9 @@ type stage struct {
 	done chan struct{}
 }
 
-// run serves until ctx is done or a part fails, then drains: no new telemetry, then the write path, then the pages, and
+// Run serves until ctx is done or a part fails, then drains: no new telemetry, then the write path, then the pages, and
 // storage last. It calls ready when everything answers.
-func (s *server) run(ctx context.Context, ready func()) error {
+func (s *Server) Run(ctx context.Context, ready func()) error {
 	failed := make(chan error, 8)
 	start := func(name string, run func(context.Context) error) *stage {
 		stageCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -190,7 +193,7 @@ func (s *server) run(ctx context.Context, ready func()) error {
 const drainTime = 10 * time.Second
 
 // handler routes the pages and the management endpoints.
-func (s *server) handler() http.Handler {
+func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	management := selfmon.Handler(s.health)
 	for _, path := range []string{"/metrics", "/version", "/-/healthy", "/-/ready"} {
@@ -204,7 +207,7 @@ func (s *server) handler() http.Handler {
 const watchEvery = 2 * time.Second
 
 // watch keeps the health of the parts up to date.
-func (s *server) watch(ctx context.Context) error {
+func (s *Server) watch(ctx context.Context) error {
 	s.exposeMetrics()
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -218,7 +221,7 @@ func (s *server) watch(ctx context.Context) error {
 	}
 }
 
-func (s *server) checkHealth(ctx context.Context) {
+func (s *Server) checkHealth(ctx context.Context) {
 	s.rate.observe(time.Now(), spans(s.receivers.Stats()))
 	if err := s.storage.check(ctx); err != nil {
 		s.health.Set("storage", selfmon.Down, err.Error())
@@ -234,7 +237,7 @@ func (s *server) checkHealth(ctx context.Context) {
 const retainEvery = 10 * time.Minute
 
 // retain drops what is past its retention, now and then.
-func (s *server) retain(ctx context.Context) error {
+func (s *Server) retain(ctx context.Context) error {
 	tick := time.NewTicker(retainEvery)
 	defer tick.Stop()
 	for {
@@ -285,7 +288,7 @@ func ingestHealth(status ingest.Status) (selfmon.Status, string) {
 }
 
 // exposeMetrics registers the gauges that are read when someone asks. A process has one server.
-func (s *server) exposeMetrics() {
+func (s *Server) exposeMetrics() {
 	metrics.NewGauge(`loadline_ingest_log_bytes`, func() float64 { return float64(s.pipeline.Status().Log.Bytes) })
 	metrics.NewGauge(`loadline_ingest_log_items`, func() float64 { return float64(s.pipeline.Status().Log.Items) })
 	metrics.NewGauge(`loadline_ingest_log_age_seconds`, func() float64 { return s.pipeline.Status().Log.OldestAge.Seconds() })
@@ -295,7 +298,7 @@ func (s *server) exposeMetrics() {
 }
 
 // serveHTTP answers requests on l until ctx is done, then lets those at work finish.
-func (s *server) serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
+func (s *Server) serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -331,9 +334,9 @@ func pprofHandler() http.Handler {
 	return mux
 }
 
-// greet prints the five lines that a person needs after a start.
-func (s *server) greet(w io.Writer) {
-	url := s.url()
+// Greet prints the five lines that a person needs after a start.
+func (s *Server) Greet(w io.Writer) {
+	url := s.URL()
 	fmt.Fprintf(w, "%s\n", selfmon.BuildInfo())
 	fmt.Fprintf(w, "  dashboard    %s\n", url)
 	fmt.Fprintf(w, "  OTLP         gRPC %s, HTTP http://%s\n", s.receivers.GRPCAddr(), s.receivers.HTTPAddr())
@@ -341,8 +344,11 @@ func (s *server) greet(w io.Writer) {
 	fmt.Fprintf(w, "  first steps  %s/welcome\n", url)
 }
 
-// url is where a browser on this machine reaches the pages, or the configured external URL.
-func (s *server) url() string {
+// GRPCAddr is where the server takes OTLP over gRPC.
+func (s *Server) GRPCAddr() string { return s.receivers.GRPCAddr().String() }
+
+// URL is where a browser on this machine reaches the pages, or the configured external URL.
+func (s *Server) URL() string {
 	if s.cfg.HTTP.ExternalURL != "" {
 		return s.cfg.HTTP.ExternalURL
 	}
