@@ -83,7 +83,7 @@ func (b *exemplarBlock) add(s *series, p *points.Point, window wire.Window) erro
 	return nil
 }
 
-// sort orders the rows by primary key (metric, service, series_id, ts).
+// sort orders the rows by primary key (metric, service, series_id, ts, value), spans aside.
 func (b *exemplarBlock) sort() {
 	metrics, services := b.metric.Ranks(), b.service.Ranks()
 	b.order = b.order[:0]
@@ -96,6 +96,7 @@ func (b *exemplarBlock) sort() {
 			cmp.Compare(services[b.service.Indexes[x]], services[b.service.Indexes[y]]),
 			cmp.Compare(b.id.Values[x], b.id.Values[y]),
 			cmp.Compare(b.ts.Values[x], b.ts.Values[y]),
+			cmp.Compare(b.value.Values[x], b.value.Values[y]),
 		)
 	})
 }

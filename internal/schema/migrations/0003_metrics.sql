@@ -75,6 +75,7 @@ PARTITION BY toDate(bucket)
 ORDER BY (metric, service, bucket, series_id, st, ts)
 SETTINGS index_granularity = 1024, {{merge_tree}};
 
+-- The buckets of a histogram may have exemplars of the same moment, so only equal ones replace each other.
 CREATE TABLE exemplars
 (
     metric     LowCardinality(String),
@@ -88,7 +89,7 @@ CREATE TABLE exemplars
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toDate(ts)
-ORDER BY (metric, service, series_id, ts)
+ORDER BY (metric, service, series_id, ts, value, span_id)
 SETTINGS {{merge_tree}};
 
 -- What a metric family is, in both spellings. One row per distinct description, so conflicts stay visible.
