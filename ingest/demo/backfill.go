@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 
 	"loadline/ingest/demo/generator"
+	"loadline/ingest/demo/sender"
 	"loadline/ingest/demo/shop"
 )
 
@@ -93,7 +94,7 @@ func depth(target string) int {
 // metrics and logs. It goes backwards in time, so that what a page shows first is there first, and returns when all is
 // acknowledged or ctx ends. Progress may be nil.
 func Backfill(ctx context.Context, cfg Config, progress func(Progress)) error {
-	to, err := newDestination(cfg.Endpoint, cfg.Transport, cfg.Headers)
+	to, err := sender.ParseDestination(cfg.Endpoint, cfg.Transport, cfg.Headers)
 	if err != nil {
 		return err
 	}
@@ -107,11 +108,11 @@ func Backfill(ctx context.Context, cfg Config, progress func(Progress)) error {
 	if cfg.History < 0 {
 		return fmt.Errorf("history %v is negative", cfg.History)
 	}
-	c, err := newClient(to, "")
+	c, err := sender.New(to, "")
 	if err != nil {
 		return err
 	}
-	defer c.close()
+	defer c.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	h := &historian{cfg: cfg, model: m, out: make(chan parcel, 4)}
 	// One goroutine makes requests while this one waits for answers.
@@ -138,12 +139,12 @@ type parcel struct {
 	items    int
 }
 
-func deliverAll(ctx context.Context, c *client, parcels <-chan parcel, progress func(Progress)) error {
+func deliverAll(ctx context.Context, c *sender.Client, parcels <-chan parcel, progress func(Progress)) error {
 	var total Progress
 	for p := range parcels {
-		rejected, err := c.deliver(ctx, p.signal, p.body, true, func(error) {})
+		rejected, err := c.Deliver(ctx, p.signal, p.body, true, func(error) {})
 		if err != nil {
-			var r *refusal
+			var r *sender.Refusal
 			if errors.As(err, &r) {
 				return fmt.Errorf("history of %s: %w", p.signal, err)
 			}

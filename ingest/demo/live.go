@@ -18,6 +18,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"google.golang.org/grpc"
 
+	"loadline/ingest/demo/sender"
 	"loadline/ingest/demo/shop"
 )
 
@@ -71,7 +72,7 @@ func (c *Config) model(now time.Time) (*shop.Model, error) {
 // Run plays live traffic through the OpenTelemetry SDK's OTLP exporters until ctx ends, which is no error. A receiver
 // that is away or refuses does not stop it.
 func Run(ctx context.Context, cfg Config) error {
-	to, err := newDestination(cfg.Endpoint, cfg.Transport, cfg.Headers)
+	to, err := sender.ParseDestination(cfg.Endpoint, cfg.Transport, cfg.Headers)
 	if err != nil {
 		return err
 	}
@@ -112,24 +113,24 @@ type exporters struct {
 	conn    *grpc.ClientConn
 }
 
-func newExporters(ctx context.Context, to destination) (*exporters, error) {
+func newExporters(ctx context.Context, to sender.Destination) (*exporters, error) {
 	e := &exporters{}
 	var errs [3]error
-	if to.transport == GRPC {
+	if to.Transport == GRPC {
 		var err error
-		if e.conn, err = grpc.NewClient(to.host, grpc.WithTransportCredentials(to.credentials())); err != nil {
-			return nil, fmt.Errorf("endpoint %q: %w", to.host, err)
+		if e.conn, err = grpc.NewClient(to.Host, grpc.WithTransportCredentials(to.Credentials())); err != nil {
+			return nil, fmt.Errorf("endpoint %q: %w", to.Host, err)
 		}
-		e.spans, errs[0] = otlptracegrpc.New(ctx, otlptracegrpc.WithGRPCConn(e.conn), otlptracegrpc.WithHeaders(to.headers))
-		e.metrics, errs[1] = otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithGRPCConn(e.conn), otlpmetricgrpc.WithHeaders(to.headers))
-		e.logs, errs[2] = otlploggrpc.New(ctx, otlploggrpc.WithGRPCConn(e.conn), otlploggrpc.WithHeaders(to.headers))
+		e.spans, errs[0] = otlptracegrpc.New(ctx, otlptracegrpc.WithGRPCConn(e.conn), otlptracegrpc.WithHeaders(to.Headers))
+		e.metrics, errs[1] = otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithGRPCConn(e.conn), otlpmetricgrpc.WithHeaders(to.Headers))
+		e.logs, errs[2] = otlploggrpc.New(ctx, otlploggrpc.WithGRPCConn(e.conn), otlploggrpc.WithHeaders(to.Headers))
 	} else {
-		e.spans, errs[0] = otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(to.url()+"/v1/traces"), otlptracehttp.WithHeaders(to.headers))
-		e.metrics, errs[1] = otlpmetrichttp.New(ctx, otlpmetrichttp.WithEndpointURL(to.url()+"/v1/metrics"), otlpmetrichttp.WithHeaders(to.headers))
-		e.logs, errs[2] = otlploghttp.New(ctx, otlploghttp.WithEndpointURL(to.url()+"/v1/logs"), otlploghttp.WithHeaders(to.headers))
+		e.spans, errs[0] = otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(to.URL()+"/v1/traces"), otlptracehttp.WithHeaders(to.Headers))
+		e.metrics, errs[1] = otlpmetrichttp.New(ctx, otlpmetrichttp.WithEndpointURL(to.URL()+"/v1/metrics"), otlpmetrichttp.WithHeaders(to.Headers))
+		e.logs, errs[2] = otlploghttp.New(ctx, otlploghttp.WithEndpointURL(to.URL()+"/v1/logs"), otlploghttp.WithHeaders(to.Headers))
 	}
 	if err := errors.Join(errs[:]...); err != nil {
-		return nil, fmt.Errorf("exporters to %q: %w", to.host, err)
+		return nil, fmt.Errorf("exporters to %q: %w", to.Host, err)
 	}
 	return e, nil
 }

@@ -8,6 +8,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"loadline/ingest/demo/sender"
 )
 
 var start = time.Date(2026, 11, 20, 18, 0, 0, 0, time.UTC)
@@ -19,7 +21,7 @@ func play(t *testing.T, r *receiver, transport string, seconds int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	to, err := newDestination(r.address(transport), transport, map[string]string{"authorization": "Bearer key"})
+	to, err := sender.ParseDestination(r.address(transport), transport, map[string]string{"authorization": "Bearer key"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +177,7 @@ func TestLongPauseIsNotReplayed(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newReceiver(t)
-	if p.out, err = newExporters(t.Context(), destination{host: r.grpcAddr, transport: GRPC}); err != nil {
+	if p.out, err = newExporters(t.Context(), sender.Destination{Host: r.grpcAddr, Transport: GRPC}); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.play(t.Context(), start.Add(time.Hour)); err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"loadline/ingest/demo/generator"
+	"loadline/ingest/demo/sender"
 )
 
 // LoadConfig chooses a load. Zero values mean what the comments say.
@@ -105,7 +106,7 @@ func Load(ctx context.Context, cfg LoadConfig) (LoadReport, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return LoadReport{}, err
 	}
-	to, err := newDestination(cfg.Endpoint, cfg.Transport, cfg.Headers)
+	to, err := sender.ParseDestination(cfg.Endpoint, cfg.Transport, cfg.Headers)
 	if err != nil {
 		return LoadReport{}, err
 	}
@@ -113,12 +114,12 @@ func Load(ctx context.Context, cfg LoadConfig) (LoadReport, error) {
 	if err != nil {
 		return LoadReport{}, err
 	}
-	clients := make([]*client, cfg.Connections)
+	clients := make([]*sender.Client, cfg.Connections)
 	for i := range clients {
-		if clients[i], err = newClient(to, cfg.Compression); err != nil {
+		if clients[i], err = sender.New(to, cfg.Compression); err != nil {
 			return LoadReport{}, err
 		}
-		defer clients[i].close()
+		defer clients[i].Close()
 	}
 	l := &load{cfg: cfg, gen: gen, begin: time.Now()}
 	if cfg.TotalSpans > 0 {
@@ -145,7 +146,7 @@ func Load(ctx context.Context, cfg LoadConfig) (LoadReport, error) {
 const patience = 10 * time.Second
 
 // work sends the next request that nobody has taken until ctx ends; a request under way ends with sending.
-func (l *load) work(ctx, sending context.Context, c *client) {
+func (l *load) work(ctx, sending context.Context, c *sender.Client) {
 	var body []byte
 	for ctx.Err() == nil {
 		n := l.next.Add(1) - 1
@@ -157,7 +158,7 @@ func (l *load) work(ctx, sending context.Context, c *client) {
 			return
 		}
 		body = l.gen.Append(body[:0], l.cfg.FirstRequest+n, time.Now())
-		rejected, err := c.deliver(sending, l.cfg.Signal, body, !l.cfg.AbandonUnknown, l.retried)
+		rejected, err := c.Deliver(sending, l.cfg.Signal, body, !l.cfg.AbandonUnknown, l.retried)
 		l.settle(l.cfg.FirstRequest+n, len(body), rejected, time.Since(due), err)
 	}
 }
@@ -193,8 +194,8 @@ func (l *load) settle(request uint64, size, rejected int, took time.Duration, er
 	if err == nil && l.cfg.Acked != nil {
 		l.cfg.Acked(request, items-rejected)
 	}
-	var r *refusal
-	unknown := err != nil && (!errors.As(err, &r) || r.unknown)
+	var r *sender.Refusal
+	unknown := err != nil && (!errors.As(err, &r) || r.Unknown)
 	if unknown && l.cfg.Unknown != nil {
 		l.cfg.Unknown(request)
 	}

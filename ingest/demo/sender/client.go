@@ -1,4 +1,6 @@
-package demo
+// Package sender delivers OTLP requests that are already encoded, over gRPC or HTTP, and says exactly what became of each:
+// taken, partly rejected, refused, or unknown. The SDK's exporters say less and cost more.
+package sender
 
 import (
 	"bytes"
@@ -46,20 +48,22 @@ func method(s generator.Signal) string {
 	return "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 }
 
-// destination is where telemetry goes, read from what a user wrote.
-type destination struct {
-	host      string // host:port
-	transport string
+// Destination is where telemetry goes.
+type Destination struct {
+	Host      string // host:port
+	Transport string // GRPC or HTTP
+	Headers   map[string]string
 	secure    bool
-	headers   map[string]string
 }
 
-func newDestination(endpoint, transport string, headers map[string]string) (destination, error) {
-	d := destination{host: endpoint, transport: transport, headers: headers}
-	if d.transport == "" {
-		d.transport = GRPC
+// ParseDestination reads what a user wrote: an endpoint is host:port, or a URL whose scheme https asks for TLS; an empty
+// transport is GRPC.
+func ParseDestination(endpoint, transport string, headers map[string]string) (Destination, error) {
+	d := Destination{Host: endpoint, Transport: transport, Headers: headers}
+	if d.Transport == "" {
+		d.Transport = GRPC
 	}
-	if d.transport != GRPC && d.transport != HTTP {
+	if d.Transport != GRPC && d.Transport != HTTP {
 		return d, fmt.Errorf("transport %q is unknown: choose %q or %q", transport, GRPC, HTTP)
 	}
 	if strings.Contains(endpoint, "://") {
@@ -67,31 +71,33 @@ func newDestination(endpoint, transport string, headers map[string]string) (dest
 		if err != nil {
 			return d, fmt.Errorf("endpoint %q: %w", endpoint, err)
 		}
-		d.host, d.secure = u.Host, u.Scheme == "https"
+		d.Host, d.secure = u.Host, u.Scheme == "https"
 	}
-	if d.host == "" {
+	if d.Host == "" {
 		return d, fmt.Errorf("endpoint %q has no host: write host:port, such as 127.0.0.1:4317", endpoint)
 	}
 	return d, nil
 }
 
-func (d destination) url() string {
+// URL is the base of the receiver's HTTP paths.
+func (d Destination) URL() string {
 	if d.secure {
-		return "https://" + d.host
+		return "https://" + d.Host
 	}
-	return "http://" + d.host
+	return "http://" + d.Host
 }
 
-func (d destination) credentials() credentials.TransportCredentials {
+// Credentials are those of a gRPC connection.
+func (d Destination) Credentials() credentials.TransportCredentials {
 	if d.secure {
 		return credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})
 	}
 	return insecure.NewCredentials()
 }
 
-// client sends OTLP requests that are already encoded, over one connection. It is not safe for concurrent use.
-type client struct {
-	destination
+// Client sends OTLP requests that are already encoded, over one connection. It is not safe for concurrent use.
+type Client struct {
+	Destination
 	compression string
 	conn        *grpc.ClientConn
 	http        *http.Client
@@ -99,26 +105,27 @@ type client struct {
 	zstd        *zstd.Encoder
 }
 
-// refusal is an answer other than success.
-type refusal struct {
+// Refusal is an answer other than success.
+type Refusal struct {
 	err       error
 	retryable bool
 	after     time.Duration // how long the server asks to wait
-	unknown   bool          // no answer came: the server may have taken the request
+	Unknown   bool          // no answer came: the server may have taken the request
 }
 
-func (r *refusal) Error() string { return r.err.Error() }
+func (r *Refusal) Error() string { return r.err.Error() }
 
-func (r *refusal) Unwrap() error { return r.err }
+func (r *Refusal) Unwrap() error { return r.err }
 
-func newClient(d destination, compression string) (*client, error) {
-	c := &client{destination: d, compression: compression}
+// New opens a connection when it is first needed. Compression is none (or empty), gzip, or over HTTP zstd.
+func New(d Destination, compression string) (*Client, error) {
+	c := &Client{Destination: d, compression: compression}
 	switch compression {
 	case "", "none":
 		c.compression = ""
 	case "gzip":
 	case "zstd":
-		if d.transport == GRPC {
+		if d.Transport == GRPC {
 			return nil, errors.New(`compression "zstd" is for transport "http" only: choose "gzip" or "none"`)
 		}
 		var err error
@@ -128,22 +135,23 @@ func newClient(d destination, compression string) (*client, error) {
 	default:
 		return nil, fmt.Errorf(`compression %q is unknown: choose "none", "gzip" or "zstd"`, compression)
 	}
-	if d.transport == HTTP {
+	if d.Transport == HTTP {
 		c.http = &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1, WriteBufferSize: 64 << 10, DisableCompression: true}}
 		return c, nil
 	}
 	var err error
-	c.conn, err = grpc.NewClient(d.host,
-		grpc.WithTransportCredentials(d.credentials()),
+	c.conn, err = grpc.NewClient(d.Host,
+		grpc.WithTransportCredentials(d.Credentials()),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{})),
 		grpc.WithWriteBufferSize(256<<10))
 	if err != nil {
-		return nil, fmt.Errorf("endpoint %q: %w", d.host, err)
+		return nil, fmt.Errorf("endpoint %q: %w", d.Host, err)
 	}
 	return c, nil
 }
 
-func (c *client) close() {
+// Close ends the connection.
+func (c *Client) Close() {
 	if c.conn != nil {
 		_ = c.conn.Close()
 		return
@@ -152,10 +160,10 @@ func (c *client) close() {
 }
 
 // send delivers one request and returns how many items the server rejected. The body is not changed; an error is a
-// *refusal or comes from ctx.
-func (c *client) send(ctx context.Context, s generator.Signal, body []byte) (rejected int, err error) {
+// *Refusal or comes from ctx.
+func (c *Client) send(ctx context.Context, s generator.Signal, body []byte) (rejected int, err error) {
 	var reply []byte
-	if c.transport == GRPC {
+	if c.Transport == GRPC {
 		reply, err = c.sendGRPC(ctx, s, body)
 	} else {
 		reply, err = c.sendHTTP(ctx, s, body)
@@ -169,13 +177,13 @@ func (c *client) send(ctx context.Context, s generator.Signal, body []byte) (rej
 	return rejectedItems(reply), nil
 }
 
-func (c *client) sendGRPC(ctx context.Context, s generator.Signal, body []byte) ([]byte, error) {
+func (c *Client) sendGRPC(ctx context.Context, s generator.Signal, body []byte) ([]byte, error) {
 	var options []grpc.CallOption
 	if c.compression != "" {
 		options = append(options, grpc.UseCompressor(c.compression))
 	}
-	if len(c.headers) > 0 {
-		ctx = metadata.NewOutgoingContext(ctx, metadata.New(c.headers))
+	if len(c.Headers) > 0 {
+		ctx = metadata.NewOutgoingContext(ctx, metadata.New(c.Headers))
 	}
 	var reply []byte
 	err := c.conn.Invoke(ctx, method(s), body, &reply, options...)
@@ -183,7 +191,7 @@ func (c *client) sendGRPC(ctx context.Context, s generator.Signal, body []byte) 
 		return reply, nil
 	}
 	st := status.Convert(err)
-	r := &refusal{err: fmt.Errorf("export %s: %w", s, err)}
+	r := &Refusal{err: fmt.Errorf("export %s: %w", s, err)}
 	asked := false
 	for _, detail := range st.Details() {
 		if info, ok := detail.(*errdetails.RetryInfo); ok {
@@ -193,42 +201,42 @@ func (c *client) sendGRPC(ctx context.Context, s generator.Signal, body []byte) 
 	switch st.Code() {
 	case codes.Unavailable, codes.Canceled, codes.DeadlineExceeded, codes.Aborted, codes.OutOfRange, codes.DataLoss:
 		// A lost connection is UNAVAILABLE too, and only a server says how long to wait.
-		r.retryable, r.unknown = true, !asked
+		r.retryable, r.Unknown = true, !asked
 	case codes.ResourceExhausted:
 		r.retryable = asked
 	}
 	return nil, r
 }
 
-func (c *client) sendHTTP(ctx context.Context, s generator.Signal, body []byte) ([]byte, error) {
+func (c *Client) sendHTTP(ctx context.Context, s generator.Signal, body []byte) ([]byte, error) {
 	body, err := c.pack(body)
 	if err != nil {
-		return nil, &refusal{err: err}
+		return nil, &Refusal{err: err}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url()+"/v1/"+string(s), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL()+"/v1/"+string(s), bytes.NewReader(body))
 	if err != nil {
-		return nil, &refusal{err: fmt.Errorf("request to %q: %w", c.host, err)}
+		return nil, &Refusal{err: fmt.Errorf("request to %q: %w", c.Host, err)}
 	}
 	req.Header.Set("Content-Type", "application/x-protobuf")
 	if c.compression != "" {
 		req.Header.Set("Content-Encoding", c.compression)
 	}
-	for k, v := range c.headers {
+	for k, v := range c.Headers {
 		req.Header.Set(k, v)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, &refusal{err: fmt.Errorf("export %s: %w", s, err), retryable: true, unknown: true}
+		return nil, &Refusal{err: fmt.Errorf("export %s: %w", s, err), retryable: true, Unknown: true}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	reply, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
 	if err != nil {
-		return nil, &refusal{err: fmt.Errorf("answer to %s: %w", s, err), retryable: true, unknown: true}
+		return nil, &Refusal{err: fmt.Errorf("answer to %s: %w", s, err), retryable: true, Unknown: true}
 	}
 	if resp.StatusCode == http.StatusOK {
 		return reply, nil
 	}
-	r := &refusal{err: fmt.Errorf("export %s: status %d", s, resp.StatusCode)}
+	r := &Refusal{err: fmt.Errorf("export %s: status %d", s, resp.StatusCode)}
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		r.retryable = true
@@ -237,7 +245,7 @@ func (c *client) sendHTTP(ctx context.Context, s generator.Signal, body []byte) 
 	return nil, r
 }
 
-func (c *client) pack(body []byte) ([]byte, error) {
+func (c *Client) pack(body []byte) ([]byte, error) {
 	switch c.compression {
 	case "gzip":
 		c.packed.Reset()
@@ -255,14 +263,14 @@ func (c *client) pack(body []byte) ([]byte, error) {
 	return body, nil
 }
 
-// deliver sends a request until it is taken, waiting between attempts as the server asks or ever longer. What is
+// Deliver sends a request until it is taken, waiting between attempts as the server asks or ever longer. What is
 // resent are the same bytes, so that a server can recognise them.
-func (c *client) deliver(ctx context.Context, s generator.Signal, body []byte, resendUnknown bool, retried func(error)) (rejected int, err error) {
+func (c *Client) Deliver(ctx context.Context, s generator.Signal, body []byte, resendUnknown bool, retried func(error)) (rejected int, err error) {
 	backoff := 100 * time.Millisecond
 	for {
 		rejected, err = c.send(ctx, s, body)
-		var r *refusal
-		if err == nil || !errors.As(err, &r) || !r.retryable || r.unknown && !resendUnknown {
+		var r *Refusal
+		if err == nil || !errors.As(err, &r) || !r.retryable || r.Unknown && !resendUnknown {
 			return rejected, err
 		}
 		retried(err)
