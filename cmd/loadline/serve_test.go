@@ -75,7 +75,7 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 var greeting = regexp.MustCompile(`^loadline \S+ .*
   dashboard    (http://127\.0\.0\.1:\d+)
   OTLP         gRPC (127\.0\.0\.1:\d+), HTTP http://(127\.0\.0\.1:\d+)
-  storage      embedded ClickHouse \d+\.\S+ in .*
+  storage      embedded ClickHouse \d+\.\S+ in .*, schema \d+
   first steps  http://127\.0\.0\.1:\d+/welcome
 $`)
 

@@ -36,11 +36,24 @@ func openStorage(ctx context.Context, cfg config.Storage, log *slog.Logger) (*st
 	if err != nil {
 		return nil, err
 	}
-	if err := schema.Migrate(ctx, s.db); err != nil {
+	if err := s.migrate(ctx); err != nil {
 		s.close(ctx)
 		return nil, &fault.Error{Code: fault.Storage, Err: err, Hint: "the message above is ClickHouse's; nothing was started"}
 	}
 	return s, nil
+}
+
+// migrate brings the tables up to date and adds their version to what is said about the storage.
+func (s *storage) migrate(ctx context.Context) error {
+	if err := schema.Migrate(ctx, s.db); err != nil {
+		return err
+	}
+	version, err := schema.Version(ctx, s.db)
+	if err != nil {
+		return err
+	}
+	s.about = fmt.Sprintf("%s, schema %d", s.about, version)
+	return nil
 }
 
 // startTime bounds the start of the engine. Loading half a gigabyte of library from a cold disk takes seconds; opening
