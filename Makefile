@@ -31,7 +31,7 @@ FUZZ_TIME    ?= 30s
 SOAK_SECONDS ?= 1800
 TOOL         := $(GO) tool -modfile=tools.mod
 
-.PHONY: help demo build test check bench bench-ingest bench-pages generate libchdb chromium node-apps fuzz soak race clean \
+.PHONY: help demo build test check bench bench-ingest bench-pages generate libchdb chromium node-apps screenshots fuzz soak race clean \
 	check-format check-generate check-lint check-vulnerabilities
 
 help: ## list the targets
@@ -49,14 +49,17 @@ test: libchdb chromium $(AXE) node-apps ## run every test; a missing engine or b
 race: libchdb ## run the tests of the packages that need no browser under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race $(TEST_FLAGS) ./internal/... ./ingest/... ./query/...
 
-bench: libchdb ## run the benchmarks of all packages
-	$(GO) test -run '^$$' -bench . -benchmem $(BENCH_FLAGS) $(TEST_FLAGS) $(PKGS)
+bench: libchdb ## run the benchmarks of all packages, those of the running server aside
+	$(GO) test -run '^$$' -bench . -benchmem $(BENCH_FLAGS) $(TEST_FLAGS) $$($(GO) list $(PKGS) | grep -v /e2e$$)
 
 bench-ingest: libchdb ## CPU, bytes and latency of the running server under load, from a separate process
 	$(GO) test -run '^$$' -bench '^BenchmarkIngest' -benchtime 1x -timeout 30m ./cmd/loadline/e2e
 
-bench-pages: libchdb ## server time of queries and pages over 10 million spans
-	LOADLINE_BENCH_SPANS=10000000 $(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./query ./web
+bench-pages: libchdb ## server time of every page over 10 million spans
+	$(GO) test -run '^$$' -bench '^BenchmarkPages' -timeout 30m ./cmd/loadline/e2e
+
+screenshots: libchdb chromium $(AXE) ## take the pictures of the README
+	LOADLINE_SCREENSHOTS=$(CURDIR)/web/testdata/screenshots LOADLINE_AXE=$(AXE) $(GO) test -count 1 ./web
 
 soak: libchdb ## kill the server and its engine under load for SOAK_SECONDS (default 1800)
 	@end=$$((SECONDS + $(SOAK_SECONDS))); while [ $$SECONDS -lt $$end ]; do \
