@@ -41,11 +41,21 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	rolledUp := make(chan error, 1)
 	coarse, stopCoarse := context.WithCancel(context.WithoutCancel(ctx))
 	go func() { rolledUp <- p.rollups.run(coarse) }()
-	err := f.run(ctx)
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	// Inserts outlive ctx: a segment that is taken from the log is not handed out a second time.
+	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	running, stop := context.WithCancel(ctx)
+	context.AfterFunc(running, func() {
+		select {
+		case <-time.After(drainTime):
+			cancel()
+		case <-drain.Done():
+		}
+	})
+	err := f.run(ctx, drain)
+	stop()
 	for drain.Err() == nil && p.log.Stats().Items > 0 {
-		if err := f.next(drain); err != nil {
+		if err := f.next(drain, drain); err != nil {
 			break
 		}
 	}
@@ -78,9 +88,10 @@ func newFlusher(p *Pipeline) *flusher {
 	}
 }
 
-func (f *flusher) run(ctx context.Context) error {
+// run inserts segments until ctx is done. The insert that is at work then goes on until inserting is done.
+func (f *flusher) run(ctx, inserting context.Context) error {
 	for {
-		err := f.next(ctx)
+		err := f.next(ctx, inserting)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -91,8 +102,8 @@ func (f *flusher) run(ctx context.Context) error {
 }
 
 // next waits for a segment and inserts it.
-func (f *flusher) next(ctx context.Context) error {
-	segment, err := f.p.log.Next(ctx)
+func (f *flusher) next(waiting, inserting context.Context) error {
+	segment, err := f.p.log.Next(waiting)
 	if err != nil {
 		return err
 	}
@@ -101,7 +112,7 @@ func (f *flusher) next(ctx context.Context) error {
 		return fmt.Errorf("read segment %q: %w", segment.ID(), err)
 	}
 	f.segments++
-	if err := f.insertAll(ctx, segment.ID()); err != nil {
+	if err := f.insertAll(inserting, segment.ID()); err != nil {
 		return err
 	}
 	if !oldest.IsZero() {
