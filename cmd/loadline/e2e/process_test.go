@@ -180,10 +180,16 @@ func (p *process) signal(t testing.TB, s os.Signal) {
 func (p *process) stop(t testing.TB, s os.Signal) int {
 	t.Helper()
 	p.signal(t, s)
+	return p.wait(t)
+}
+
+// wait waits for the end of the process and returns its exit code.
+func (p *process) wait(t testing.TB) int {
+	t.Helper()
 	select {
 	case <-p.exited:
 	case <-time.After(time.Minute):
-		t.Fatalf("it does not end within a minute of %v\n%s", s, &p.stderr)
+		t.Fatalf("it does not end within a minute\n%s", &p.stderr)
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
