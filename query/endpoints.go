@@ -143,16 +143,16 @@ type Operation struct {
 
 // Operations returns the operations of a service, of all kinds, the busiest first, at most 1,000.
 func (s *Store) Operations(ctx context.Context, service string, r Range) ([]Operation, error) {
-	var w where
-	w.sliceRange(r)
-	w.add("service = " + w.text(service))
+	q, err := newAnyRollupQuery(Selector{Service: service}, r)
+	if err != nil {
+		return nil, err
+	}
+	q.keys = []string{"operation", "toString(kind) AS role"}
 	var list []Operation
-	err := s.scan(ctx, "operations", `
-SELECT operation, toString(kind), sum(requests) AS n
-FROM `+r.tier().rows(&w)+`
-GROUP BY operation, kind
-ORDER BY n DESC, operation, kind
-LIMIT 1000`, w.args, func(rows driver.Rows) error {
+	sql := q.sums("sum(requests) AS n") + `
+ORDER BY n DESC, operation, role
+LIMIT 1000`
+	err = s.scan(ctx, "operations", sql, q.where.args, func(rows driver.Rows) error {
 		var o Operation
 		err := rows.Scan(&o.Name, &o.Kind, &o.Requests)
 		list = append(list, o)

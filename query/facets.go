@@ -139,17 +139,16 @@ func (a attributeKey) value(w *where) string {
 }
 
 func (s *Store) exactFacets(ctx context.Context, q TraceQuery, keys []facetKey, byKey map[string]Facet, out *Facets) error {
-	var w where
-	w.sliceRange(q.Range)
-	if err := w.selector(q.Selector, onRollup); err != nil {
+	rollup, err := newAnyRollupQuery(q.Selector, q.Range)
+	if err != nil {
 		return err
 	}
-	w.searched(q)
+	rollup.where.searched(q)
 	columns := make([]string, len(keys))
 	for i, k := range keys {
 		columns[i] = k.rollup
 	}
-	counts, err := s.countFacets(ctx, columns, "toFloat64(sum(spans)) AS n, toFloat64(sumIf(spans, error)) AS e", "FROM "+q.Range.tier().rows(&w), true, w.args)
+	counts, err := s.countFacets(ctx, columns, "toFloat64(sum(spans)) AS n, toFloat64(sumIf(spans, error)) AS e", "FROM "+rollup.rows(), true, &rollup.where)
 	if err != nil {
 		return err
 	}
@@ -187,7 +186,7 @@ func (s *Store) sampledFacets(ctx context.Context, q TraceQuery, plan *slicePlan
 	for i, k := range keys {
 		columns[i] = k.span(w)
 	}
-	counts, err := s.countFacets(ctx, columns, "toFloat64(1) AS n, toFloat64(error) AS e", "FROM spans\n  WHERE "+w.String()+"\n  LIMIT "+strconv.Itoa(facetSample), false, w.args)
+	counts, err := s.countFacets(ctx, columns, "toFloat64(1) AS n, toFloat64(error) AS e", "FROM spans\n  WHERE "+w.String()+"\n  LIMIT "+strconv.Itoa(facetSample), false, w)
 	if err != nil {
 		return err
 	}
@@ -221,7 +220,7 @@ type facetCounts struct {
 
 // countFacets runs one query for several keys: the rows of from are reduced to the text of every key, and those are
 // counted key by key.
-func (s *Store) countFacets(ctx context.Context, columns []string, counts, from string, group bool, args []any) ([]facetCounts, error) {
+func (s *Store) countFacets(ctx context.Context, columns []string, counts, from string, group bool, w *where) ([]facetCounts, error) {
 	names := make([]string, len(columns))
 	inner := make([]string, len(columns))
 	for i, column := range columns {
@@ -247,7 +246,7 @@ LIMIT 1000 BY key`
 	for i := range out {
 		out[i].values = map[string][2]float64{}
 	}
-	err := s.scan(ctx, "facets", sql, args, func(rows driver.Rows) error {
+	err := s.scan(ctx, "facets", sql, w.args, func(rows driver.Rows) error {
 		var key uint32
 		var value string
 		var n, failed float64

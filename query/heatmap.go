@@ -25,7 +25,7 @@ func (s *Store) Heatmap(ctx context.Context, sel Selector, r Range) (*HeatmapSer
 	if err != nil {
 		return nil, err
 	}
-	q.keys = []string{stepKey(r, r.Step)}
+	q.perStep(r.Step)
 	out := &HeatmapSeries{Times: r.Times()}
 	columns := make([]Histogram, len(out.Times))
 	low, high := math.MaxInt, math.MinInt

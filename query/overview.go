@@ -31,9 +31,8 @@ func (s *Store) Overview(ctx context.Context, sel Selector, r Range) (*Overview,
 }
 
 func (s *Store) overviewCounts(ctx context.Context, sel Selector, r Range, out *Overview) error {
-	q := &rollupQuery{tier: r.tier()}
-	q.where.sliceRange(r)
-	if err := q.where.selector(sel, onRollup); err != nil {
+	q, err := newAnyRollupQuery(sel, r)
+	if err != nil {
 		return err
 	}
 	sql := q.sums("uniqExact(service)", "uniqExactIf((service, operation), "+rollupInbound+")", "arraySort(groupUniqArray(env))", "sum(spans)")

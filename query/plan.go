@@ -21,7 +21,7 @@ type slicePlan struct {
 	before uint32        // only slices that start before this second
 
 	sure    bool // the rollups know all conditions
-	aligned bool // the range is whole slices of tier
+	aligned bool // the range is whole slices of its rollup
 	loaded  bool
 	coarse  []slicePart // not refined yet
 	tier    tier        // of coarse
@@ -44,15 +44,13 @@ func newSlicePlan(s *Store, q TraceQuery) (*slicePlan, error) {
 			return nil, err
 		}
 	}
-	switch covered := q.Range.To.Sub(q.Range.From); {
-	case covered <= 4*time.Hour:
-		p.tier, p.refined = tier10s, true
-	case covered <= 4*24*time.Hour:
-		p.tier = tier5m
-	default:
-		p.tier = tier1h
+	p.tier, p.refined = tier10s, true
+	for _, t := range []tier{tier5m, tier1h} {
+		if q.Range.To.Sub(q.Range.From) > 12*t.slice || q.Range.tier().slice >= t.slice {
+			p.tier, p.refined = t, false
+		}
 	}
-	p.aligned = q.Range.From.UnixNano()%int64(p.tier.slice) == 0 && q.Range.To.UnixNano()%int64(p.tier.slice) == 0
+	p.aligned = q.Range.From.UnixNano()%int64(q.Range.tier().slice) == 0 && q.Range.To.UnixNano()%int64(q.Range.tier().slice) == 0
 	return p, nil
 }
 
@@ -106,7 +104,7 @@ func (p *slicePlan) learn(m Matcher) error {
 func (p *slicePlan) next(ctx context.Context, want, spans float64) ([]slicePart, error) {
 	if !p.loaded {
 		var err error
-		if p.coarse, err = p.load(ctx, p.tier, p.q.Range.From, p.q.Range.To); err != nil {
+		if p.coarse, err = p.load(ctx, p.tier, p.q.Range); err != nil {
 			return nil, err
 		}
 		p.loaded = true
@@ -163,7 +161,7 @@ func (p *slicePlan) refine(ctx context.Context, want float64) error {
 	part := p.coarse[:n]
 	p.coarse = p.coarse[n:]
 	oldest := time.Unix(int64(part[n-1].at), 0)
-	fine, err := p.load(ctx, tier10s, later(oldest, p.q.Range.From), earlier(newest, p.q.Range.To))
+	fine, err := p.load(ctx, tier10s, Range{From: later(oldest, p.q.Range.From), To: earlier(newest, p.q.Range.To), Step: tier10s.slice})
 	if err != nil {
 		return err
 	}
@@ -187,11 +185,12 @@ func spread(part []slicePart, t tier) []slicePart {
 	return fine
 }
 
-// load asks a rollup for its slices with matches, newest first.
-func (p *slicePlan) load(ctx context.Context, t tier, from, to time.Time) ([]slicePart, error) {
-	var w, match where
-	w.sliceRange(Range{From: floorTime(from, t.slice), To: to})
-	match.args = w.args
+// load asks the rollups for slices with matches, newest first, of the width of t.
+func (p *slicePlan) load(ctx context.Context, t tier, r Range) ([]slicePart, error) {
+	var w where
+	w.sliceRange(r)
+	rows := w.rollupRows(r, t)
+	match := where{args: w.args}
 	if err := match.selector(p.known, onRollup); err != nil {
 		return nil, err
 	}
@@ -207,7 +206,7 @@ func (p *slicePlan) load(ctx context.Context, t tier, from, to time.Time) ([]sli
 	// Slices whose matches are only a fraction of a bucket stay in: the bound may cut that bucket anywhere.
 	sql := `
 SELECT toUInt32(intDiv(toUnixTimestamp(slice), ` + width + `) * ` + width + `) AS at, sumIf(` + count + `, matches) AS matching, toFloat64(sum(spans))
-FROM (SELECT *, ` + match.String() + ` AS matches FROM ` + t.rows(&w) + `)
+FROM (SELECT *, ` + match.String() + ` AS matches FROM ` + rows + `)
 GROUP BY at
 HAVING max(matches)
 ORDER BY at DESC

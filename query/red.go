@@ -60,8 +60,9 @@ func (s *Store) RED(ctx context.Context, sel Selector, r Range) (*REDSeries, err
 	if err != nil {
 		return nil, err
 	}
+	points.keys = []string{"status", "error"}
+	points.perStep(r.Step)
 	latencies := *points
-	points.keys = []string{stepKey(r, r.Step), "status", "error"}
 	latencies.keys = points.keys[:1]
 	out := newREDSeries(r)
 	g, ctx := errgroup.WithContext(ctx)

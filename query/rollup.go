@@ -2,7 +2,6 @@ package query
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -10,28 +9,41 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// A rollupQuery is a question to one RED rollup. Its keys are expressions of this package, never input.
+// A rollupQuery is a question to the RED rollups. Its keys are expressions of this package, never input.
 type rollupQuery struct {
-	tier  tier
+	r     Range
 	where where
 	keys  []string
+
+	// coarsest is the widest slices that may be read: those of the range's own tier when the answer has a value per
+	// step, any when it is one for the whole range.
+	coarsest tier
 }
 
 // newRollupQuery bounds a question by the range and by sel, to inbound requests unless sel names others.
 func newRollupQuery(sel Selector, r Range) (*rollupQuery, error) {
-	q := &rollupQuery{tier: r.tier()}
-	q.where.sliceRange(r)
-	if err := q.where.selector(sel, onRollup); err != nil {
-		return nil, err
+	q, err := newAnyRollupQuery(sel, r)
+	if err == nil {
+		q.where.inbound(sel, onRollup)
 	}
-	q.where.inbound(sel, onRollup)
-	return q, nil
+	return q, err
 }
 
-// stepKey is the number of the step that a slice is in.
-func stepKey(r Range, step time.Duration) string {
-	return fmt.Sprintf("toInt32(intDiv(toUnixTimestamp(slice) - %d, %d))", r.From.Unix(), int64(step/time.Second))
+// newAnyRollupQuery is newRollupQuery for spans of all kinds.
+func newAnyRollupQuery(sel Selector, r Range) (*rollupQuery, error) {
+	q := &rollupQuery{r: r, coarsest: tier1h}
+	q.where.sliceRange(r)
+	return q, q.where.selector(sel, onRollup)
 }
+
+// perStep makes the number of the step the first key.
+func (q *rollupQuery) perStep(step time.Duration) {
+	q.coarsest = q.r.tier()
+	q.keys = append([]string{"toInt32(intDiv(toUnixTimestamp(slice) - " + q.where.bind("UInt32", uint32(q.r.From.Unix())) + ", " + q.where.bind("UInt32", uint32(step/time.Second)) + "))"}, q.keys...)
+}
+
+// rows is the SQL for the rows of the rollups that the question is about.
+func (q *rollupQuery) rows() string { return q.where.rollupRows(q.r, q.coarsest) }
 
 // histograms is the SQL that returns, for each combination of keys, spans, requests, errors, duration and the latency
 // histogram as RowBinary. The buckets are added up as rows (ARRAY JOIN), which costs half of what sumMap costs; the
@@ -53,7 +65,7 @@ func (q *rollupQuery) histograms() string {
 FROM
 (
   SELECT ` + strings.Join(inner, ", ") + `
-  FROM ` + q.tier.rows(&q.where) + `
+  FROM ` + q.rows() + `
   ARRAY JOIN latency.1 AS bucket, latency.2 AS count, arrayEnumerate(latency.1) AS nth
   GROUP BY ` + group + `
 )` + byKeys
@@ -67,22 +79,42 @@ func (q *rollupQuery) sums(aggregates ...string) string {
 		byKeys = "\nGROUP BY " + strings.Join(q.keys, ", ")
 	}
 	return "SELECT " + columns + `
-FROM ` + q.tier.rows(&q.where) + byKeys
+FROM ` + q.rows() + byKeys
 }
 
-// rows is the SQL for the rows of a tier under the conditions of w, which bound the time. The coarse tiers are filled
-// half a minute behind, so their newest slices come from red_10s; for ranges that ended before, that part is empty.
-func (t tier) rows(w *where) string {
-	if t == tier10s {
-		return "(SELECT * FROM red_10s WHERE " + w.String() + ")"
-	}
-	newest := fmt.Sprintf("toDateTime(intDiv(toUnixTimestamp(now()) - %d, %d) * %[2]d, 'UTC')", int64(coarseLag/time.Second), int64(t.slice/time.Second))
-	return "(SELECT * FROM " + t.table + " WHERE " + w.String() + " AND slice < " + newest +
-		" UNION ALL SELECT * FROM red_10s WHERE " + w.String() + " AND slice >= " + newest + ")"
-}
-
-// coarseLag is how far the coarse tiers may be behind red_10s.
+// coarseLag is how far the coarse tiers may be behind red_10s: they are filled in steps of half a minute.
 const coarseLag = 2 * time.Minute
+
+// rollupRows is the SQL for rows of the rollups under the conditions of w, which bound the time to r. Whole slices of
+// the coarser tiers, up to coarsest, stand for the time within r that they cover; the ends of r, and what the coarser
+// tiers do not have yet, come from finer ones.
+func (w *where) rollupRows(r Range, coarsest tier) string {
+	type level struct{ table, inside string }
+	levels := []level{{"red_10s", ""}}
+	for _, t := range []tier{tier5m, tier1h} {
+		own := t == r.tier()
+		if t.slice > coarsest.slice || t.slice < r.tier().slice || !own && r.To.Sub(r.From) < 4*t.slice {
+			continue
+		}
+		width := w.bind("UInt32", uint32(t.slice/time.Second))
+		from := w.bind("UInt32", uint32(floorTime(r.From.Add(t.slice-1), t.slice).Unix()))
+		to := w.bind("UInt32", uint32(floorTime(r.To, t.slice).Unix()))
+		complete := "intDiv(toUnixTimestamp(now()) - " + strconv.Itoa(int(coarseLag/time.Second)) + ", " + width + ") * " + width
+		levels = append(levels, level{t.table, "slice >= toDateTime(" + from + ", 'UTC') AND slice < toDateTime(least(" + to + ", " + complete + "), 'UTC')"})
+	}
+	var parts []string
+	for i, l := range levels {
+		condition := w.String()
+		if l.inside != "" {
+			condition += " AND " + l.inside
+		}
+		if i+1 < len(levels) {
+			condition += " AND NOT (" + levels[i+1].inside + ")"
+		}
+		parts = append(parts, "SELECT * FROM "+l.table+" WHERE "+condition)
+	}
+	return "(" + strings.Join(parts, "\n  UNION ALL\n  ") + ")"
+}
 
 // A measure is what a row of [rollupQuery.histograms] holds besides its keys.
 type measure struct {

@@ -208,8 +208,8 @@ func (s *Store) newSearch(q TraceQuery, before *searchCursor) (*search, error) {
 	return &search{store: s, q: q, before: before, plan: plan, started: time.Now(), seen: map[TraceID]bool{}, list: &TraceList{}}, nil
 }
 
-// Portions of a search, in spans. The first is small because most pages are full after it; later ones take about a
-// third of the budget that is left.
+// Portions of a search, in spans. When the rollup cannot tell how many matches to expect, the first is small, because
+// most pages are full after it. Later ones take about a third of the budget that is left.
 const (
 	firstPortion = 100_000
 	minPortion   = 50_000
@@ -219,6 +219,9 @@ const (
 // run fills the list with matches until it is full, the range is searched or the budget is spent.
 func (p *search) run(ctx context.Context) error {
 	portion := float64(firstPortion)
+	if p.plan.sure {
+		portion = maxPortion / 2
+	}
 	for {
 		want := p.q.Limit - len(p.list.Traces)
 		part, err := p.plan.next(ctx, float64(want), portion)

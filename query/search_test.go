@@ -238,7 +238,7 @@ func TestSearchLongRange(t *testing.T) {
 	store, db := newStore(t, spans...)
 	f := func(back time.Duration, table string, want int) {
 		t.Helper()
-		q := TraceQuery{ErrorsOnly: true, Range: NewRange(base.Add(-back), base.Add(time.Hour), 100), Limit: 500}
+		q := TraceQuery{ErrorsOnly: true, Range: NewRange(base.Add(-back), base.Add(time.Hour), 40), Limit: 500}
 		plan, err := newSlicePlan(store, q)
 		if err != nil {
 			t.Fatal(err)
@@ -248,10 +248,11 @@ func TestSearchLongRange(t *testing.T) {
 			t.Errorf("%v: %d traces by %s, matching %+v, want %d", back, len(list.Traces), plan.tier.table, list.Matching, want)
 		}
 	}
-	f(2*time.Hour, "red_10s", 0)
-	f(48*time.Hour, "red_5m", 2)
+	f(0, "red_5m", 0)
+	f(11*time.Hour, "red_5m", 0)
+	f(48*time.Hour, "red_1h", 2)
 	f(199*time.Hour, "red_1h", 10)
 	exec(t, db, "TRUNCATE TABLE red_10s")
-	f(48*time.Hour, "red_5m", 2)
+	f(48*time.Hour, "red_1h", 2)
 	f(199*time.Hour, "red_1h", 10)
 }

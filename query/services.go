@@ -54,16 +54,9 @@ func (s *Store) Services(ctx context.Context, sel Selector, r Range) ([]ServiceR
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.serviceSparks(ctx, sel, r, silent, services) })
-	previous := map[string]measure{}
-	g.Go(func() error {
-		q, err := newServiceQuery(sel, r.Shift(previousShift), silent)
-		if err != nil {
-			return err
-		}
-		q.keys = []string{"service"}
-		var service string
-		return s.scanMeasures(ctx, "services before", q, []any{&service}, func(m measure) { previous[service] = m })
-	})
+	now, before := map[string]measure{}, map[string]measure{}
+	g.Go(func() error { return s.serviceMeasures(ctx, sel, r, silent, now) })
+	g.Go(func() error { return s.serviceMeasures(ctx, sel, r.Shift(previousShift), silent, before) })
 	var languages map[string]string
 	g.Go(func() (err error) { languages, err = s.languages(ctx); return err })
 	var instances map[string]uint64
@@ -78,7 +71,7 @@ func (s *Store) Services(ctx context.Context, sel Selector, r Range) ([]ServiceR
 	list := make([]ServiceRED, 0, len(services))
 	for name, row := range services {
 		row.Language, row.Instances = languages[name], int(instances[name])
-		row.Previous = previous[name].totals(r.Shift(previousShift).Covered())
+		row.Totals, row.Previous = now[name].totals(r.Covered()), before[name].totals(r.Shift(previousShift).Covered())
 		row.setDeploys(deploys[name])
 		list = append(list, *row)
 	}
@@ -121,11 +114,11 @@ func boolInt(b bool) int {
 
 // newServiceQuery is for inbound spans, and for all spans of the services that have no inbound ones.
 func newServiceQuery(sel Selector, r Range, silent []string) (*rollupQuery, error) {
-	q := &rollupQuery{tier: r.tier()}
-	q.where.sliceRange(r)
-	if err := q.where.selector(sel, onRollup); err != nil {
+	q, err := newAnyRollupQuery(sel, r)
+	if err != nil {
 		return nil, err
 	}
+	q.keys = []string{"service"}
 	switch {
 	case sel.namesKind():
 	case len(silent) > 0:
@@ -138,18 +131,18 @@ func newServiceQuery(sel Selector, r Range, silent []string) (*rollupQuery, erro
 
 // serviceRows finds out which services there are, and what is cheap to know about them.
 func (s *Store) serviceRows(ctx context.Context, sel Selector, r Range) (map[string]*ServiceRED, error) {
-	q := &rollupQuery{tier: r.tier(), keys: []string{"service"}}
-	q.where.sliceRange(r)
-	if err := q.where.selector(sel, onRollup); err != nil {
+	q, err := newAnyRollupQuery(sel, r)
+	if err != nil {
 		return nil, err
 	}
+	q.keys = []string{"service"}
 	inbound := rollupInbound
 	if sel.namesKind() {
 		inbound = "1"
 	}
 	sql := q.sums("toBool(max("+inbound+"))", "uniqExactIf(operation, "+inbound+")", "arraySort(groupUniqArray(version))", "arraySort(groupUniqArray(env))")
 	services := map[string]*ServiceRED{}
-	err := s.scan(ctx, "services", sql, q.where.args, func(rows driver.Rows) error {
+	err = s.scan(ctx, "services", sql, q.where.args, func(rows driver.Rows) error {
 		var row ServiceRED
 		var endpoints uint64
 		var envs []string
@@ -166,40 +159,58 @@ func (s *Store) serviceRows(ctx context.Context, sel Selector, r Range) (map[str
 	return services, err
 }
 
-// serviceSparks fills totals and sparklines.
-func (s *Store) serviceSparks(ctx context.Context, sel Selector, r Range, silent []string, services map[string]*ServiceRED) error {
+// serviceMeasures reads the RED numbers of services over the whole range.
+func (s *Store) serviceMeasures(ctx context.Context, sel Selector, r Range, silent []string, out map[string]measure) error {
 	q, err := newServiceQuery(sel, r, silent)
 	if err != nil {
 		return err
 	}
-	spark := r
-	spark.Step = r.Step * time.Duration((r.Len()+maxSparkPoints-1)/maxSparkPoints)
-	n := int((r.To.Sub(r.From) + spark.Step - 1) / spark.Step)
-	q.keys = []string{"service", stepKey(r, spark.Step)}
-	sums := map[string]*accumulator{}
+	var service string
+	return s.scanMeasures(ctx, "totals of services", q, []any{&service}, func(m measure) { out[service] = m })
+}
+
+// spark is the range of sparklines: at most about 40 points, and for longer ranges steps that the coarser
+// rollups have.
+func (r Range) spark() Range {
+	step := r.Step * time.Duration((r.Len()+maxSparkPoints-1)/maxSparkPoints)
+	if r.To.Sub(r.From) < maxSparkPoints/2*tier5m.slice {
+		return Range{From: r.From, To: r.To, Step: step, Until: r.Until}
+	}
+	for _, s := range steps {
+		if s >= tier5m.slice && r.To.Sub(r.From) <= maxSparkPoints*s {
+			step = s
+			break
+		}
+	}
+	return alignRange(r.From, r.From.Add(r.Covered()), step)
+}
+
+// serviceSparks fills the sparklines.
+func (s *Store) serviceSparks(ctx context.Context, sel Selector, r Range, silent []string, services map[string]*ServiceRED) error {
+	spark := r.spark()
+	q, err := newServiceQuery(sel, spark, silent)
+	if err != nil {
+		return err
+	}
+	n := int((spark.To.Sub(spark.From) + spark.Step - 1) / spark.Step)
+	for _, row := range services {
+		row.Rates, row.ErrorRates = make([]float64, n), make([]float64, n)
+		row.P99s = slices.Repeat([]float64{math.NaN()}, n)
+	}
+	q.perStep(spark.Step)
 	var service string
 	var step int32
-	err = s.scanMeasures(ctx, "services over time", q, []any{&service, &step}, func(m measure) {
+	return s.scanMeasures(ctx, "services over time", q, []any{&step, &service}, func(m measure) {
 		row := services[service]
 		if row == nil || step < 0 || int(step) >= n {
 			return
 		}
-		if sums[service] == nil {
-			sums[service] = &accumulator{}
-			row.Rates, row.ErrorRates = make([]float64, n), make([]float64, n)
-			row.P99s = slices.Repeat([]float64{math.NaN()}, n)
-		}
-		sums[service].add(m)
 		row.Rates[step] = m.requests / spark.covered(int(step)).Seconds()
 		if m.requests > 0 {
 			row.ErrorRates[step] = m.errors / m.requests
 			row.P99s[step] = m.latency.quantile(0.99, m.latency.Total()) / 1e9
 		}
 	})
-	for service, sum := range sums {
-		services[service].Totals = sum.totals(r.Covered())
-	}
-	return err
 }
 
 // languages returns the language of each service. Resources are as many as processes in their retention.

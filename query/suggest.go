@@ -108,12 +108,11 @@ func (s *Store) SuggestValues(ctx context.Context, sel Selector, r Range, key, p
 func (s *Store) sampleValues(ctx context.Context, sel Selector, r Range, k facetKey) (facetCounts, error) {
 	if k.rollup != "" {
 		known, _ := sel.RolledUp()
-		var w where
-		w.sliceRange(r)
-		if err := w.selector(known, onRollup); err != nil {
+		q, err := newAnyRollupQuery(known, r)
+		if err != nil {
 			return facetCounts{}, err
 		}
-		counts, err := s.countFacets(ctx, []string{k.rollup}, "toFloat64(sum(spans)) AS n, toFloat64(0) AS e", "FROM "+r.tier().rows(&w), true, w.args)
+		counts, err := s.countFacets(ctx, []string{k.rollup}, "toFloat64(sum(spans)) AS n, toFloat64(0) AS e", "FROM "+q.rows(), true, &q.where)
 		if err != nil {
 			return facetCounts{}, err
 		}
@@ -123,7 +122,7 @@ func (s *Store) sampleValues(ctx context.Context, sel Selector, r Range, k facet
 	if err != nil {
 		return facetCounts{}, err
 	}
-	counts, err := s.countFacets(ctx, []string{k.span(w)}, "toFloat64(1) AS n, toFloat64(0) AS e", "FROM spans\n  WHERE "+w.String()+"\n  LIMIT "+strconv.Itoa(facetSample), false, w.args)
+	counts, err := s.countFacets(ctx, []string{k.span(w)}, "toFloat64(1) AS n, toFloat64(0) AS e", "FROM spans\n  WHERE "+w.String()+"\n  LIMIT "+strconv.Itoa(facetSample), false, w)
 	if err != nil {
 		return facetCounts{}, err
 	}

@@ -41,12 +41,6 @@ WHERE `+w.String()+`
 GROUP BY trace_id`, w.args, func(rows driver.Rows) error { return scanSummary(rows, byID) })
 }
 
-// placed selects traces in the slices that they have. Pairs of the primary key find exactly their granules.
-func (w *where) placed(slices []uint32, ids []string) {
-	w.add("(slice, trace_id) IN arrayMap((s, t) -> (toDateTime(s, 'UTC'), toFixedString(unhex(t), 16)), " +
-		w.bind("Array(UInt32)", slices) + ", " + w.texts(ids) + ")")
-}
-
 // traceMargin is how far before and after the range the spans of a matching trace are looked for.
 const traceMargin = time.Hour
 

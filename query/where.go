@@ -43,18 +43,27 @@ func (w *where) nanos(t time.Time) string {
 	return "fromUnixTimestamp64Nano(" + w.bind("Int64", t.UnixNano()) + ", 'UTC')"
 }
 
-// ids binds trace ids as an array.
+// The engine finds granules by a list only when the list is a constant or a subquery: an array that a function with a
+// lambda makes is compared row by row. So ids come as subqueries; TestGranules guards that.
+
+// ids binds trace ids for IN.
 func (w *where) ids(list []TraceID) string {
 	hex := make([]string, len(list))
 	for i, id := range list {
 		hex[i] = id.String()
 	}
-	return "arrayMap(x -> toFixedString(unhex(x), 16), " + w.texts(hex) + ")"
+	return "(SELECT toFixedString(unhex(arrayJoin(" + w.texts(hex) + ")), 16))"
 }
 
-// slices binds a list of slices, given in seconds since the epoch.
+// slices binds slices, given in seconds since the epoch, for IN.
 func (w *where) slices(list []uint32) string {
-	return "arrayMap(x -> toDateTime(x, 'UTC'), " + w.bind("Array(UInt32)", list) + ")"
+	return w.bind("Array(UInt32)", list)
+}
+
+// placed selects traces in the slices that they have, given as pairs.
+func (w *where) placed(slices []uint32, ids []string) {
+	at := w.bind("Array(UInt32)", slices)
+	w.add("(slice, trace_id) IN (SELECT toDateTime(pair.1, 'UTC'), toFixedString(unhex(pair.2), 16) FROM (SELECT arrayJoin(arrayZip(" + at + ", " + w.texts(ids) + ")) AS pair))")
 }
 
 // String joins the conditions, one a line.

@@ -1,0 +1,15 @@
+SELECT k0, k1, k2, sum(s), sum(n), sum(e), sum(d), formatRowNoNewline('RowBinary', groupArray((i, n)))
+FROM
+(
+  SELECT toInt32(intDiv(toUnixTimestamp(slice) - {p6:UInt32}, {p7:UInt32})) AS k0, service AS k1, operation AS k2, bucket AS i, sum(count) AS n, sumIf(spans, nth = 1) AS s, sumIf(count, error) AS e, sumIf(duration, nth = 1) AS d
+  FROM (SELECT * FROM red_10s WHERE slice >= toDateTime({p0:UInt32}, 'UTC')
+  AND slice < toDateTime({p1:UInt32}, 'UTC')
+  AND env = {p2:String}
+  AND service = {p3:String}
+  AND (status = {p4:String})
+  AND version != {p5:String}
+  AND (kind IN ('server', 'consumer') OR root))
+  ARRAY JOIN latency.1 AS bucket, latency.2 AS count, arrayEnumerate(latency.1) AS nth
+  GROUP BY k0, k1, k2, i
+)
+GROUP BY k0, k1, k2
