@@ -42,10 +42,10 @@ func (s *Server) webHealth() web.Health {
 		},
 		Refusals:       refusals(s.receivers.Refusals()),
 		SpansPerSecond: s.rate.perSecond(),
-		Storage:        web.Storage{Engine: s.storage.about, Where: s.cfg.Storage.Path, Free: free(s.cfg.Storage.Path)},
+		Storage:        web.Storage{Engine: s.storage.name, Where: s.storage.where, Free: free(s.cfg.Storage.Path)},
 		Facts: []web.Fact{
 			{Label: "Waiting to be stored", Value: fmt.Sprintf("%d items", status.Log.Items)},
-			{Label: "Write-ahead log", Value: fmt.Sprintf("%.1f of %s", float64(status.Log.Bytes)/(1<<20), config.FormatSize(status.Log.MaxBytes))},
+			{Label: "Write-ahead log", Value: fmt.Sprintf("%.1fMiB of %s", float64(status.Log.Bytes)/(1<<20), config.FormatSize(status.Log.MaxBytes))},
 			{Label: "Last sync of the log", Value: status.Log.LastSync.Round(100 * time.Microsecond).String()},
 			{Label: "Connections since the start", Value: fmt.Sprint(s.receivers.Connections())},
 		},

@@ -226,7 +226,7 @@ func (s *Server) checkHealth(ctx context.Context) {
 	if err := s.storage.check(ctx); err != nil {
 		s.health.Set("storage", selfmon.Down, err.Error())
 	} else {
-		s.health.Set("storage", selfmon.OK, s.storage.about)
+		s.health.Set("storage", selfmon.OK, s.storage.String())
 	}
 	status := s.pipeline.Status()
 	state, message := ingestHealth(status)
@@ -340,7 +340,7 @@ func (s *Server) Greet(w io.Writer) {
 	fmt.Fprintf(w, "%s\n", selfmon.BuildInfo())
 	fmt.Fprintf(w, "  dashboard    %s\n", url)
 	fmt.Fprintf(w, "  OTLP         gRPC %s, HTTP http://%s\n", s.receivers.GRPCAddr(), s.receivers.HTTPAddr())
-	fmt.Fprintf(w, "  storage      %s\n", s.storage.about)
+	fmt.Fprintf(w, "  storage      %s\n", s.storage)
 	fmt.Fprintf(w, "  first steps  %s/welcome\n", url)
 }
 

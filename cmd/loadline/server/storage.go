@@ -21,7 +21,14 @@ import (
 type storage struct {
 	db     *clickhouse.DB
 	engine *clickhouse.Engine // nil with a server
-	about  string             // for people: which ClickHouse, where
+	name   string             // for people: which ClickHouse
+	where  string             // data directory, or server and database
+	schema int
+}
+
+// String is what people and the doctor read.
+func (s *storage) String() string {
+	return fmt.Sprintf("%s %s, schema %d", s.name, s.where, s.schema)
 }
 
 // openStorage starts or reaches the ClickHouse and brings its tables up to date. Its errors are faults.
@@ -43,17 +50,14 @@ func openStorage(ctx context.Context, cfg config.Storage, log *slog.Logger) (*st
 	return s, nil
 }
 
-// migrate brings the tables up to date and adds their version to what is said about the storage.
+// migrate brings the tables up to date.
 func (s *storage) migrate(ctx context.Context) error {
 	if err := schema.Migrate(ctx, s.db); err != nil {
 		return err
 	}
-	version, err := schema.Version(ctx, s.db)
-	if err != nil {
-		return err
-	}
-	s.about = fmt.Sprintf("%s, schema %d", s.about, version)
-	return nil
+	var err error
+	s.schema, err = schema.Version(ctx, s.db)
+	return err
 }
 
 // startTime bounds the start of the engine. Loading half a gigabyte of library from a cold disk takes seconds; opening
@@ -86,7 +90,7 @@ func (s *storage) startEngine(ctx context.Context, cfg config.Storage, log *slog
 		s.close(ctx)
 		return &fault.Error{Code: fault.Storage, Err: err}
 	}
-	s.about = fmt.Sprintf("embedded ClickHouse %s in %s", version, cfg.Path)
+	s.name, s.where = "embedded ClickHouse "+version, "in "+cfg.Path
 	return nil
 }
 
@@ -103,7 +107,7 @@ func (s *storage) openServer(ctx context.Context, cfg config.Storage) error {
 		s.close(ctx)
 		return &fault.Error{Code: fault.Storage, Err: fmt.Errorf("storage.dsn: %w", err), Hint: hint}
 	}
-	s.about = fmt.Sprintf("ClickHouse %s at %s, database %s", version, dsnHost(cfg.DSN), s.db.Database())
+	s.name, s.where = "ClickHouse "+version, fmt.Sprintf("at %s, database %s", dsnHost(cfg.DSN), s.db.Database())
 	return nil
 }
 
