@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"loadline/ingest/red"
 	"loadline/ingest/spans"
 	"loadline/ingest/wal"
 )
@@ -32,7 +33,7 @@ type rollups struct {
 
 type rollupTier struct {
 	table  string
-	rollup *spans.Rollup
+	rollup *red.Rollup
 }
 
 func openRollups(p *Pipeline) (*rollups, error) {
@@ -47,8 +48,8 @@ func openRollups(p *Pipeline) (*rollups, error) {
 		return nil, fmt.Errorf("open rollup log: %w", err)
 	}
 	return &rollups{p: p, log: log, tiers: []rollupTier{
-		{"red_5m", spans.NewRollup(5 * time.Minute)},
-		{"red_1h", spans.NewRollup(time.Hour)},
+		{"red_5m", red.NewRollup(5 * time.Minute)},
+		{"red_1h", red.NewRollup(time.Hour)},
 	}}, nil
 }
 

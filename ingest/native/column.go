@@ -130,6 +130,14 @@ func rawBytes[T Number](values []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&values[0])), len(values)*int(unsafe.Sizeof(values[0])))
 }
 
+// Bool is the form of b in a Bool column, which is Numbers[uint8].
+func Bool(b bool) uint8 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // Fixed is a FixedString(N) column.
 type Fixed struct {
 	width  int

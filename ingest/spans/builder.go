@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"loadline/ingest/native"
+	"loadline/ingest/red"
 	"loadline/ingest/wire"
 )
 
@@ -114,10 +115,9 @@ type Builder struct {
 	scopes    wire.Scopes
 	block     native.Block
 	*columns
-	red      red
-	redBlock *redBlock
-	index    traceIndex
-	order    []int32
+	red   *red.Rows
+	index traceIndex
+	order []int32
 
 	// of the resource and scope that are being read
 	resource              *wire.Resource
@@ -140,9 +140,8 @@ type Builder struct {
 
 // NewBuilder returns an empty builder that notes the resources it sees in resources.
 func NewBuilder(resources *wire.Resources) *Builder {
-	b := &Builder{resources: resources, scopes: wire.Scopes{}, red: red{index: map[redKey]int32{}}}
+	b := &Builder{resources: resources, scopes: wire.Scopes{}, red: red.NewRows()}
 	b.columns, b.block = newColumns()
-	b.redBlock = newRedBlock()
 	b.index = newTraceIndex()
 	return b
 }
@@ -150,7 +149,7 @@ func NewBuilder(resources *wire.Resources) *Builder {
 // Reset empties the builder and keeps its memory.
 func (b *Builder) Reset() {
 	b.block.Reset()
-	b.red.reset()
+	b.red.Reset()
 	b.meaning, b.old, b.latest = b.meaning[:0], b.old[:0], b.latest[:0]
 }
 
@@ -236,7 +235,7 @@ func (b *Builder) derive(s *span, slice uint32, duration uint64) {
 	weight := wire.Weight(s.traceState)
 	b.text = b.facts.operation(b.text[:0], s)
 	operation := c.operation.Append(wire.Name(b.text))
-	c.failed.Append(boolByte(failed))
+	c.failed.Append(native.Bool(failed))
 	c.errorType.Append(wire.Name(b.facts.text(errorType)))
 	c.httpStatus.Append(status)
 	peer, peerType := b.facts.peer(b.text[:0], s)
@@ -244,14 +243,14 @@ func (b *Builder) derive(s *span, slice uint32, duration uint64) {
 	c.peerType.Append(peerType)
 	c.weight.Append(weight)
 
-	key := redKey{
-		slice: slice, service: b.service, env: b.env, version: b.version, operation: min(operation, maxOperations),
-		kind: uint8(s.kind), status: uint8(status / 100), root: len(s.parentID) == 0, failed: failed,
+	key := red.Key{
+		Slice: slice, Service: b.service, Env: b.env, Version: b.version, Operation: min(operation, red.MaxOperations),
+		Kind: uint8(s.kind), Status: uint8(status / 100), Root: len(s.parentID) == 0, Failed: failed,
 	}
 	if status == 0 && failed {
-		key.status = uint8(len(statusNames) - 1)
+		key.Status = red.StatusError
 	}
-	b.red.add(key, duration, weight, s.traceID)
+	b.red.Add(key, duration, weight, s.traceID)
 }
 
 // appendAttributes stores the span's attributes and notes those with a meaning in b.facts. Of equal keys the last wins.
@@ -296,24 +295,22 @@ func (b *Builder) Block() (native.Block, []int32) {
 }
 
 // Derived returns the blocks of the tables trace_index and red_10s. Block must have been called before.
-func (b *Builder) Derived() (traceIndex, red native.Block) {
+func (b *Builder) Derived() (traceIndex, rates native.Block) {
 	b.index.fill(b.columns, b.order)
-	b.redBlock.fill(b.red.rows, b.redNames())
-	return b.index.block, b.redBlock.block
+	return b.index.block, b.red.Block(b.names())
 }
 
-// AppendRollup appends the RED rows of the batch to dst, in the form that Rollup.Add reads.
+// AppendRollup appends the RED rows of the batch to dst, in the form that red.Rollup.Add reads.
 func (b *Builder) AppendRollup(dst []byte) []byte {
-	names := b.redNames()
-	for i := range b.red.rows {
-		dst = b.red.rows[i].append(dst, names)
-	}
-	return dst
+	return b.red.Append(dst, b.names())
 }
 
-func (b *Builder) redNames() *redNames {
+func (b *Builder) names() *red.Names {
 	c := b.columns
-	return &redNames{&c.service.Dictionary, &c.env.Dictionary, &c.version.Dictionary, &c.operation.Dictionary}
+	return &red.Names{
+		Service: &c.service.Dictionary, Env: &c.env.Dictionary, Version: &c.version.Dictionary,
+		Operation: &c.operation.Dictionary,
+	}
 }
 
 // sort orders the rows by (slice, service, trace_id), the table's primary key, and inside a trace by time, which costs

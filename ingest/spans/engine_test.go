@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"loadline/ingest/native"
+	"loadline/ingest/red"
 	"loadline/ingest/wire"
 	"loadline/internal/clickhouse/chtest"
 )
@@ -55,9 +56,9 @@ func TestEngine(t *testing.T) {
 	}
 	block, order := b.Block()
 	insert("spans", block, order)
-	index, red := b.Derived()
+	index, rates := b.Derived()
 	insert("trace_index", index, nil)
-	insert("red_10s", red, nil)
+	insert("red_10s", rates, nil)
 	stored, deployments := resources.Flush()
 	insert("resources", stored, nil)
 	insert("deployments", deployments, nil)
@@ -108,7 +109,7 @@ func TestEngine(t *testing.T) {
 	query(`SELECT toString(tuple(slice, service, env, version, operation, toString(kind), root, status, error, spans, requests,
 			duration, latency, slowest.1, hex(slowest.2)))
 		FROM red_10s FINAL ORDER BY operation`,
-		redRow("GET", "client", false, 2e6, int(exactIndex(2e6))), redRow("GET /", "server", true, 1e6, int(exactIndex(1e6))))
+		redRow("GET", "client", false, 2e6, int(red.BucketIndex(2e6))), redRow("GET /", "server", true, 1e6, int(red.BucketIndex(1e6))))
 	query(`SELECT toString(tuple(env, service, version, instance, language, attributes, attribute_types, schema_url, last_seen))
 		FROM resources`,
 		`('prod','checkout','7','i','go',{'deployment.environment.name':'prod','service.instance.id':'i',`+

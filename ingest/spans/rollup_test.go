@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"loadline/ingest/native/nativetest"
+	"loadline/ingest/red"
 	"loadline/ingest/wire"
 )
 
@@ -42,7 +43,7 @@ func sumRED(rows []nativetest.Row, width uint64) map[string]nativetest.Row {
 func TestRollupSumsBatches(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	b := NewBuilder(wire.NewResources())
-	rollup := NewRollup(5 * time.Minute)
+	rollup := red.NewRollup(5 * time.Minute)
 	for range 2 { // the second use starts from nothing
 		rollup.Reset()
 		var fine []nativetest.Row
@@ -86,7 +87,7 @@ func FuzzRollup(f *testing.F) {
 	f.Add(rows)
 	f.Add(rows[:len(rows)-1])
 	f.Fuzz(func(t *testing.T, rows []byte) {
-		r := NewRollup(time.Hour)
+		r := red.NewRollup(time.Hour)
 		if err := r.Add(rows); err != nil {
 			return
 		}

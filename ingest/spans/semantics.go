@@ -64,9 +64,6 @@ const (
 
 const statusError = 2
 
-// The status of a RED row: the class of the HTTP status code, else whether the span failed.
-var statusNames = [...]string{0: "ok", 1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx", 6: "error"}
-
 // facts are the attributes of a span by meaning; nil where the span does not tell.
 type facts [meanings]*wire.Value
 

@@ -1,4 +1,6 @@
-package spans
+// Package red counts spans into the rows of the RED tables: requests, errors and durations by service, operation and
+// 10 s slice, and sums those rows into wider slices.
+package red
 
 import (
 	"cmp"
@@ -9,23 +11,32 @@ import (
 	"loadline/ingest/native"
 )
 
-// maxOperations bounds the operations of one batch; what is beyond is counted under otherOperation.
+// MaxOperations bounds the operations of one batch; what is beyond is counted under one name.
 const (
-	maxOperations  = 20_000
+	MaxOperations  = 20_000
 	otherOperation = "(other)"
 )
 
-// redKey identifies a RED row. Strings are numbers in the dictionaries of the span columns.
-type redKey struct {
-	slice                            uint32
-	service, env, version, operation uint32
-	kind, status                     uint8
-	root, failed                     bool
+// Key identifies a RED row. Strings are numbers in the dictionaries of Names.
+type Key struct {
+	Slice                            uint32 // Unix seconds
+	Service, Env, Version, Operation uint32
+	Kind                             uint8 // as in OTLP
+	Status                           uint8 // the class of the HTTP status code, 0 for none, or StatusError
+	Root, Failed                     bool
 }
 
-// redRow is a row of the table red_10s. Counts are adjusted for sampling, but for spans.
-type redRow struct {
-	key      redKey
+// StatusError is the status of a failed span that has no HTTP status code.
+const StatusError = 6
+
+// statusNames are the statuses as stored.
+var statusNames = [...]string{0: "ok", 1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx", StatusError: "error"}
+
+const kindType = "Enum8('internal' = 1, 'server' = 2, 'client' = 3, 'producer' = 4, 'consumer' = 5)"
+
+// row is a row of the table red_10s. Counts are adjusted for sampling, but for spans.
+type row struct {
+	key      Key
 	spans    uint64
 	requests float64
 	duration float64
@@ -40,19 +51,31 @@ type bucket struct {
 	count float64
 }
 
-// red aggregates the spans of a batch.
-type red struct {
-	rows  []redRow // beyond len stand rows of earlier batches, whose buckets are reused
-	index map[redKey]int32
+// Rows aggregates the spans of a batch. It belongs to one goroutine.
+type Rows struct {
+	rows  []row // beyond len stand rows of earlier batches, whose buckets are reused
+	index map[Key]int32
+	block *block
 }
 
-func (r *red) reset() {
+// NewRows returns no rows.
+func NewRows() *Rows { return &Rows{index: map[Key]int32{}, block: newBlock()} }
+
+// Block returns the rows in the form of the RED tables. The numbers in their keys are those of names. The block is valid
+// until the next call or Reset.
+func (r *Rows) Block(names *Names) native.Block {
+	r.block.fill(r.rows, names)
+	return r.block.block
+}
+
+// Reset empties the rows and keeps their memory.
+func (r *Rows) Reset() {
 	r.rows = r.rows[:0]
 	clear(r.index)
 }
 
-// add counts one span that stands for weight spans.
-func (r *red) add(key redKey, duration uint64, weight float64, trace []byte) {
+// Add counts one span that stands for weight spans.
+func (r *Rows) Add(key Key, duration uint64, weight float64, trace []byte) {
 	i, ok := r.index[key]
 	if !ok {
 		i = r.open(key)
@@ -61,26 +84,26 @@ func (r *red) add(key redKey, duration uint64, weight float64, trace []byte) {
 	row.spans++
 	row.requests += weight
 	row.duration += float64(duration) * weight
-	row.count(bucketIndex(duration), weight)
+	row.count(BucketIndex(duration), weight)
 	if duration >= row.slowest {
 		row.slowest = duration
 		copy(row.trace[:], trace)
 	}
 }
 
-func (r *red) open(key redKey) int32 {
+func (r *Rows) open(key Key) int32 {
 	i := int32(len(r.rows))
 	if int(i) < cap(r.rows) {
 		r.rows = r.rows[:i+1]
-		r.rows[i] = redRow{key: key, buckets: r.rows[i].buckets[:0]}
+		r.rows[i] = row{key: key, buckets: r.rows[i].buckets[:0]}
 	} else {
-		r.rows = append(r.rows, redRow{key: key})
+		r.rows = append(r.rows, row{key: key})
 	}
 	r.index[key] = i
 	return i
 }
 
-func (r *redRow) count(index int16, n float64) {
+func (r *row) count(index int16, n float64) {
 	i, ok := slices.BinarySearchFunc(r.buckets, index, func(b bucket, index int16) int { return cmp.Compare(b.index, index) })
 	if !ok {
 		r.buckets = slices.Insert(r.buckets, i, bucket{index: index})
@@ -105,8 +128,8 @@ var bucketBounds = func() (bounds [bucketsPerDoubling - 1]uint64) {
 	return bounds
 }()
 
-// bucketIndex is the i for which ns lies in (2^((i-1)/8), 2^(i/8)]; the index of 0 and 1 is 0.
-func bucketIndex(ns uint64) int16 {
+// BucketIndex is the i for which ns lies in (2^((i-1)/8), 2^(i/8)]; the index of 0 and 1 is 0.
+func BucketIndex(ns uint64) int16 {
 	if ns <= 1 {
 		return 0
 	}
@@ -125,8 +148,8 @@ func bucketIndex(ns uint64) int16 {
 	return int16(exponent*bucketsPerDoubling + within)
 }
 
-// redBlock is the form of the rows for the table red_10s.
-type redBlock struct {
+// block is the form of the rows for the table red_10s.
+type block struct {
 	block              native.Block
 	slice              *native.Numbers[uint32]
 	service, env       *native.LowCardinality
@@ -144,8 +167,8 @@ type redBlock struct {
 	counts             []float64 // of one row
 }
 
-func newRedBlock() *redBlock {
-	b := &redBlock{
+func newBlock() *block {
+	b := &block{
 		slice:     native.NewNumbers[uint32]("DateTime('UTC')"),
 		service:   native.NewLowCardinality(),
 		env:       native.NewLowCardinality(),
@@ -184,33 +207,33 @@ func newRedBlock() *redBlock {
 	return b
 }
 
-// redNames are the dictionaries of the numbers in a redKey.
-type redNames struct {
-	service, env, version, operation *native.Dictionary
+// Names are the dictionaries of the numbers in a Key.
+type Names struct {
+	Service, Env, Version, Operation *native.Dictionary
 }
 
 // operationOf is the name of the key's operation.
-func (n *redNames) operationOf(key *redKey) string {
-	if key.operation >= maxOperations {
+func (n *Names) operationOf(key *Key) string {
+	if key.Operation >= MaxOperations {
 		return otherOperation
 	}
-	return n.operation.Value(key.operation)
+	return n.Operation.Value(key.Operation)
 }
 
 // fill replaces the block's content by the rows, whose keys' numbers are those of names.
-func (b *redBlock) fill(rows []redRow, names *redNames) {
+func (b *block) fill(rows []row, names *Names) {
 	b.block.Reset()
 	for i := range rows {
 		r := &rows[i]
-		b.slice.Append(r.key.slice)
-		b.service.Append([]byte(names.service.Value(r.key.service)))
-		b.env.Append([]byte(names.env.Value(r.key.env)))
-		b.version.Append([]byte(names.version.Value(r.key.version)))
+		b.slice.Append(r.key.Slice)
+		b.service.Append([]byte(names.Service.Value(r.key.Service)))
+		b.env.Append([]byte(names.Env.Value(r.key.Env)))
+		b.version.Append([]byte(names.Version.Value(r.key.Version)))
 		b.operation.Append([]byte(names.operationOf(&r.key)))
-		b.kind.Append(int8(r.key.kind))
-		b.root.Append(boolByte(r.key.root))
-		b.status.Append([]byte(statusNames[r.key.status]))
-		b.failed.Append(boolByte(r.key.failed))
+		b.kind.Append(int8(r.key.Kind))
+		b.root.Append(native.Bool(r.key.Root))
+		b.status.Append([]byte(statusNames[r.key.Status]))
+		b.failed.Append(native.Bool(r.key.Failed))
 		b.spans.Append(r.spans)
 		b.requests.Append(r.requests)
 		b.duration.Append(r.duration)
@@ -224,11 +247,4 @@ func (b *redBlock) fill(rows []redRow, names *redNames) {
 		b.slowest.Append(r.slowest)
 		b.trace.Append(r.trace[:])
 	}
-}
-
-func boolByte(b bool) uint8 {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -1,4 +1,4 @@
-package spans
+package red
 
 import (
 	"encoding/binary"
@@ -14,53 +14,50 @@ import (
 // goroutine.
 type Rollup struct {
 	width uint32 // of a slice, in seconds
-	names redNames
-	red   red
-	block *redBlock
+	names Names
+	rows  *Rows
 }
 
 // NewRollup returns an empty rollup with slices of the given width.
 func NewRollup(width time.Duration) *Rollup {
 	return &Rollup{
 		width: uint32(width / time.Second),
-		names: redNames{new(native.Dictionary), new(native.Dictionary), new(native.Dictionary), new(native.Dictionary)},
-		red:   red{index: map[redKey]int32{}},
-		block: newRedBlock(),
+		names: Names{new(native.Dictionary), new(native.Dictionary), new(native.Dictionary), new(native.Dictionary)},
+		rows:  NewRows(),
 	}
 }
 
 // Reset empties the rollup and keeps its memory.
 func (r *Rollup) Reset() {
-	for _, d := range []*native.Dictionary{r.names.service, r.names.env, r.names.version, r.names.operation} {
+	for _, d := range []*native.Dictionary{r.names.Service, r.names.Env, r.names.Version, r.names.Operation} {
 		d.Reset()
 	}
-	r.red.reset()
+	r.rows.Reset()
 }
 
-// Add sums rows that Builder.AppendRollup wrote. An error says that the bytes are damaged; the rows before the damage
+// Add sums rows that Rows.Append wrote. An error says that the bytes are damaged; the rows before the damage
 // are counted.
 func (r *Rollup) Add(rows []byte) error {
 	in := reader{rows}
-	var row redRow
+	var row row
 	for len(in.data) > 0 && in.data != nil {
 		row.read(&in, &r.names)
 		if in.failed() {
 			return errors.New("RED rows of a rollup are damaged")
 		}
-		row.key.slice -= row.key.slice % r.width
-		r.red.merge(&row)
+		row.key.Slice -= row.key.Slice % r.width
+		r.rows.merge(&row)
 	}
 	return nil
 }
 
 // Block returns the sums. It is valid until the next call or Reset.
 func (r *Rollup) Block() native.Block {
-	r.block.fill(r.red.rows, &r.names)
-	return r.block.block
+	return r.rows.Block(&r.names)
 }
 
 // merge adds a row to that of the same key.
-func (r *red) merge(row *redRow) {
+func (r *Rows) merge(row *row) {
 	i, ok := r.index[row.key]
 	if !ok {
 		i = r.open(row.key)
@@ -77,14 +74,22 @@ func (r *red) merge(row *redRow) {
 	}
 }
 
+// Append appends the rows to dst, in the form that Rollup.Add reads.
+func (r *Rows) Append(dst []byte, names *Names) []byte {
+	for i := range r.rows {
+		dst = r.rows[i].append(dst, names)
+	}
+	return dst
+}
+
 // append writes the row with its names spelled out.
-func (r *redRow) append(dst []byte, names *redNames) []byte {
-	dst = binary.LittleEndian.AppendUint32(dst, r.key.slice)
-	dst = appendText(dst, names.service.Value(r.key.service))
-	dst = appendText(dst, names.env.Value(r.key.env))
-	dst = appendText(dst, names.version.Value(r.key.version))
+func (r *row) append(dst []byte, names *Names) []byte {
+	dst = binary.LittleEndian.AppendUint32(dst, r.key.Slice)
+	dst = appendText(dst, names.Service.Value(r.key.Service))
+	dst = appendText(dst, names.Env.Value(r.key.Env))
+	dst = appendText(dst, names.Version.Value(r.key.Version))
 	dst = appendText(dst, names.operationOf(&r.key))
-	dst = append(dst, r.key.kind, r.key.status, boolByte(r.key.root), boolByte(r.key.failed))
+	dst = append(dst, r.key.Kind, r.key.Status, native.Bool(r.key.Root), native.Bool(r.key.Failed))
 	dst = binary.AppendUvarint(dst, r.spans)
 	dst = appendFloat(appendFloat(dst, r.requests), r.duration)
 	dst = append(binary.AppendUvarint(dst, r.slowest), r.trace[:]...)
@@ -96,19 +101,19 @@ func (r *redRow) append(dst []byte, names *redNames) []byte {
 }
 
 // read reads what append wrote and gives its names numbers.
-func (r *redRow) read(in *reader, names *redNames) {
+func (r *row) read(in *reader, names *Names) {
 	slice := in.take(4)
 	if slice == nil {
 		return
 	}
-	r.key = redKey{slice: binary.LittleEndian.Uint32(slice)}
-	r.key.service = names.service.Number(in.text())
-	r.key.env = names.env.Number(in.text())
-	r.key.version = names.version.Number(in.text())
-	r.key.operation = names.operation.Number(in.text())
+	r.key = Key{Slice: binary.LittleEndian.Uint32(slice)}
+	r.key.Service = names.Service.Number(in.text())
+	r.key.Env = names.Env.Number(in.text())
+	r.key.Version = names.Version.Number(in.text())
+	r.key.Operation = names.Operation.Number(in.text())
 	if b := in.take(4); b != nil {
-		r.key.kind, r.key.status, r.key.root, r.key.failed = b[0], b[1], b[2] != 0, b[3] != 0
-		if int(r.key.status) >= len(statusNames) {
+		r.key.Kind, r.key.Status, r.key.Root, r.key.Failed = b[0], b[1], b[2] != 0, b[3] != 0
+		if int(r.key.Status) >= len(statusNames) {
 			in.data = nil
 		}
 	}
