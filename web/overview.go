@@ -56,7 +56,7 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 	o.Services.Error = s.board.Failure("The services", sErr)
 	o.Endpoints = s.board.EndpointsTable(p, endpoints, sc)
 	o.Endpoints.Error, o.Endpoints.Title = s.board.Failure("The endpoints", eErr), "Endpoints"
-	o.Slow = screen.Slowest(p, red, s.board.Failure("The slowest requests", rErr))
+	o.Slow = screen.Slowest(p, endpoints, s.board.Failure("The slowest requests", eErr))
 	o.Deploys = screen.Deployments(p, deploys, s.board.Failure("The deployments", dErr))
 	s.render(w, r, http.StatusOK, view.OverviewPage(p, o))
 }
@@ -76,9 +76,6 @@ func fill(p *view.Page, counts *query.Overview) {
 		return
 	}
 	p.Services = counts.Services
-	if len(counts.Envs) > 1 || p.Env != "" {
-		p.Envs = counts.Envs
-	}
 }
 
 func overviewMeta(p view.Page, counts *query.Overview) []string {
@@ -114,7 +111,7 @@ func (s *Server) services(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := s.page(r, "services", "Services")
-	p.Crumbs = []view.Crumb{{Label: "Overview", Href: p.Link("/")}, {Label: "Services"}}
+	p.Crumbs = []view.Crumb{{Label: "Services"}}
 	sc := panel.ScopeOf(p)
 	sc.Wide = true
 	var counts *query.Overview

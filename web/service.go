@@ -22,8 +22,6 @@ type answers struct {
 	instances []query.Instance
 	facets    *query.Facets
 	failed    *query.TraceList
-	services  int
-	envs      []string
 
 	rowErr, redErr, heatErr, endpointErr, edgeErr, deployErr, instanceErr, facetErr, failedErr error
 }
@@ -40,10 +38,6 @@ func (s *Server) service(w http.ResponseWriter, r *http.Request) {
 	sc.Service, sc.Sort = name, ""
 	tab := p.Query.Get("tab")
 	a := s.askService(r.Context(), p, sc, tab)
-	p.Services = a.services
-	if len(a.envs) > 1 || p.Env != "" {
-		p.Envs = a.envs
-	}
 	p.Topics["red"] = sc.Key("red")
 	v := view.Service{Name: name, Tab: tab, TracesAt: p.Link("/traces", "q", screen.Filter("service", name)), Health: view.Health{State: "idle", Label: "No data"}}
 	screen.ServiceHead(p, &v, a.row, a.instances)
@@ -72,11 +66,6 @@ func (s *Server) askService(ctx context.Context, p view.Page, sc panel.Scope, ta
 				if list[i].Service == sc.Service {
 					a.row = &list[i]
 				}
-			}
-		},
-		func() {
-			if counts, err := s.board.Counts(ctx, all, patience); err == nil {
-				a.services, a.envs = counts.Services, counts.Envs
 			}
 		},
 		func() { a.endpoints, a.endpointErr = s.board.Endpoints(ctx, sc, patience) },
@@ -209,6 +198,8 @@ func (s *Server) fillServiceOverview(p view.Page, v *view.Service, a *answers, s
 	v.Calls = screen.Dependencies(p, a.edges, sc.Service, false, requests, true)
 	v.Calls.Error = s.board.Failure("The dependencies", a.edgeErr)
 	v.Calls.More = view.Choice{Label: "All", Href: p.Service(sc.Service, "tab", "dependencies")}
-	v.Slow = screen.Slowest(p, a.red, nil)
+	v.Callers = screen.Dependencies(p, a.edges, sc.Service, true, requests, true)
+	v.Callers.Error = v.Calls.Error
+	v.Slow = screen.Slowest(p, a.endpoints, nil)
 	v.Slow.More.Href = v.TracesAt
 }

@@ -41,7 +41,7 @@ func (s *Server) traces(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := s.page(r, "traces", "Traces")
-	p.Crumbs = []view.Crumb{{Label: "Overview", Href: p.Link("/")}, {Label: "Traces"}}
+	p.Crumbs = []view.Crumb{{Label: "Traces"}}
 	q, matchers, problem := search(p)
 	sc := panel.ScopeOf(p)
 	q.Range = sc.Range(p.Now)
@@ -55,16 +55,13 @@ func (s *Server) traces(w http.ResponseWriter, r *http.Request) {
 		facets     *query.Facets
 		heat       *view.Heatmap
 		lErr, fErr error
-		counts     *query.Overview
 	)
 	keys := screen.FacetKeys(q)
 	parallel(
 		func() { list, lErr = s.config.Store.SearchTraces(ctx, q) },
 		func() { facets, fErr = s.config.Store.Facets(ctx, q, keys) },
 		func() { heat = s.searchHeat(ctx, p, q, sc) },
-		func() { counts, _ = s.board.Counts(ctx, sc, s.config.Patience) }, // only for the sidebar
 	)
-	fill(&p, counts)
 	if lErr != nil && isBadSearch(lErr) {
 		problem, lErr, fErr = capital(lErr.Error()), nil, nil
 	}

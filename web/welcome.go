@@ -51,7 +51,7 @@ func address(configured, host, port string) string {
 // welcome answers the page that shows how to send data.
 func (s *Server) welcome(w http.ResponseWriter, r *http.Request) {
 	p := s.page(r, "welcome", "Get started")
-	p.Crumbs = []view.Crumb{{Label: "Overview", Href: p.Link("/")}, {Label: "Get started"}}
+	p.Crumbs = []view.Crumb{{Label: "Get started"}}
 	p.Topics["checks"] = "checks"
 	httpAddr, grpcAddr := s.endpoints(r)
 	v := view.Welcome{Topic: "arrival", Lang: p.Query.Get("lang")}
@@ -74,7 +74,7 @@ func (s *Server) welcome(w http.ResponseWriter, r *http.Request) {
 // settings answers how Loadline itself is.
 func (s *Server) settings(w http.ResponseWriter, r *http.Request) {
 	p := s.page(r, "settings", "Settings")
-	p.Crumbs = []view.Crumb{{Label: "Overview", Href: p.Link("/")}, {Label: "Settings"}}
+	p.Crumbs = []view.Crumb{{Label: "Settings"}}
 	h := s.config.Health()
 	ingest := []view.Item{
 		{State: p.Ingest.State, Text: "Spans", Right: view.Rate(h.SpansPerSecond) + " /s"},

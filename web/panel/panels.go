@@ -77,6 +77,19 @@ func (b *Board) Counts(ctx context.Context, sc Scope, patience time.Duration) (*
 	})
 }
 
+// Shell returns what every page shows of the whole: how many services there are and in which environments.
+func (b *Board) Shell(ctx context.Context, env string) *query.Overview {
+	const keep, patience = 15 * time.Second, 200 * time.Millisecond
+	counts, err := cached(ctx, &b.cache, "shell "+env, keep, patience, func(ctx context.Context) (*query.Overview, error) {
+		sc := Scope{Env: env, Length: "1h"}
+		return b.config.Store.Overview(ctx, sc.Selector(), sc.Range(b.config.Now()))
+	})
+	if err != nil {
+		return nil // the panels of the page tell what is wrong
+	}
+	return counts
+}
+
 func (b *Board) Deployments(ctx context.Context, sc Scope, patience time.Duration) ([]query.Deployment, error) {
 	sc.Sort, sc.Wide, sc.Zone = "", false, ""
 	return cached(ctx, &b.cache, sc.Key("deploys"), max(sc.Keep(), 10*time.Second), patience, func(ctx context.Context) ([]query.Deployment, error) {

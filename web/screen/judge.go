@@ -4,6 +4,7 @@ package screen
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"loadline/query"
@@ -93,12 +94,15 @@ func Headline(p view.Page, services []query.ServiceRED) *view.Headline {
 		} else {
 			h.Rest = ", " + view.Count(worst.Errors) + " in this range."
 		}
+		if before := worst.Previous.P95; before > 0 && float64(worst.P95) >= slower*float64(before) {
+			h.Rest = strings.TrimSuffix(h.Rest, ".") + fmt.Sprintf(", and takes %s at p95 (%.1f×).", view.Duration(worst.P95), float64(worst.P95)/float64(before))
+		}
 	} else {
 		h.Strong = worst.Service + " takes " + view.Duration(worst.P95) + " at p95"
 		h.Rest = fmt.Sprintf(", %.1f× what it took an hour ago (%s).", float64(worst.P95)/float64(worst.Previous.P95), view.Duration(worst.Previous.P95))
 	}
 	if d := worst.LastDeploy; d.Version != "" && len(worst.Versions) > 1 && p.Now.Sub(d.At) < recentDeploy {
-		h.Second, h.Tag, h.Third = "Deployed "+view.Ago(p.Now.Sub(d.At))+": ", view.Version(d.Version), "."
+		h.Second, h.Tag, h.Third = "Deployed "+view.Ago(p.Now.Sub(d.At))+":", view.Version(d.Version), ""
 	} else if others > 1 {
 		h.Second = view.Plural(others-1, "other service needs", "other services need") + " attention too."
 	}

@@ -118,23 +118,22 @@ func Language(name string) string {
 	return name
 }
 
-// Slowest lists the slowest requests of the range, which the rollup knows.
-func Slowest(p view.Page, red *query.REDSeries, failed *view.Failure) view.List {
-	l := view.List{Title: "Slowest requests", Error: failed, Empty: "No requests in this range", More: view.Choice{Label: "Traces", Href: p.Link("/traces")}}
-	if red == nil {
-		return l
-	}
-	list := slices.Clone(red.Exemplars)
-	slices.SortFunc(list, func(a, b query.Exemplar) int { return cmp.Compare(b.Duration, a.Duration) })
+// Slowest lists the slowest request of each endpoint, the slowest first. Of endpoints that are part of one request
+// only the outermost is listed.
+func Slowest(p view.Page, endpoints []query.Endpoint, failed *view.Failure) view.List {
+	l := view.List{Title: "Slowest requests", Sub: "of each endpoint", Error: failed, Empty: "No requests in this range", More: view.Choice{Label: "Traces", Href: p.Link("/traces")}}
+	list := slices.Clone(endpoints)
+	slices.SortFunc(list, func(a, b query.Endpoint) int { return cmp.Compare(b.Slowest.Duration, a.Slowest.Duration) })
 	seen := map[query.TraceID]bool{}
+	const most = 5
 	for _, e := range list {
-		if seen[e.TraceID] || len(l.Items) == 5 {
+		if e.Slowest.TraceID.IsZero() || seen[e.Slowest.TraceID] || len(l.Items) == most {
 			continue
 		}
-		seen[e.TraceID] = true
-		it := view.Item{Text: view.Duration(e.Duration), Right: p.Ago(e.Time), Href: p.Trace(e.TraceID.String())}
-		if e.Error {
-			it.State, it.Sub = "crit", "failed"
+		seen[e.Slowest.TraceID] = true
+		it := view.Item{Text: e.Operation, Right: view.Duration(e.Slowest.Duration), Sub: e.Service + " · " + p.Ago(e.Slowest.Time), Href: p.Trace(e.Slowest.TraceID.String())}
+		if e.Slowest.Error {
+			it.State, it.Sub = "crit", it.Sub+" · failed"
 		}
 		l.Items = append(l.Items, it)
 	}

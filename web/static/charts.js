@@ -184,7 +184,7 @@ function heat(el) {
     const f = timeFmt(h.cols * h.step);
     if (h.step) for (const [share, anchor] of [[0, 'start'], [.33, 'middle'], [.67, 'middle'], [1, 'end']]) {
       const t = document.createElementNS('http://www.w3.org/2000/svg', 'text'), b = cv.getBoundingClientRect(), p = ax.getBoundingClientRect();
-      t.setAttribute('class', 'tx'); t.setAttribute('x', String(b.left - p.left + b.width * +share)); t.setAttribute('y', String(p.height - 6)); t.setAttribute('text-anchor', String(anchor)); t.textContent = f(h.t0 + h.cols * h.step * +share); ax.append(t);
+      t.setAttribute('class', 'tx'); t.setAttribute('x', String(b.left - p.left + b.width * +share)); t.setAttribute('y', String(p.height + 16)); t.setAttribute('text-anchor', String(anchor)); t.textContent = f(h.t0 + h.cols * h.step * +share); ax.append(t);
     }
   };
   paint(); heats.set(el, (/** @type {any} */ m) => { h = {...m, link}; $('.none', el)?.remove(); paint(); });

@@ -138,7 +138,7 @@ function large(d) {
       o.tree.setAttribute('width', 14 + level * 14); o.branch.setAttribute('d', level ? `M${level * 14 - 2} 0V14H${level * 14 + 6}` : 'M0 0'); o.sq.setAttribute('class', 'sq f' + c);
       o.rect.setAttribute('class', gone.has(i) ? 'bar gap' : 'bar k' + c); o.rect.setAttribute('x', x.toFixed(3) + '%'); o.rect.setAttribute('width', w.toFixed(3) + '%');
       o.path.replaceChildren(...(d.critical[i] || []).map((/** @type {number[]} */ s) => svg('rect', {class: 'cp', x: pct(s[0]).toFixed(3) + '%', width: Math.max(.1, pct(s[1])).toFixed(3) + '%', y: 21.5, height: 2})));
-      o.text.textContent = time(d.w[i]); o.text.setAttribute('x', (fits ? x + w : x > 14 ? x : x + w).toFixed(3) + '%'); o.text.setAttribute('dx', fits ? '6' : '-6'); o.text.setAttribute('text-anchor', fits ? 'start' : 'end');
+      o.text.textContent = time(d.w[i]); o.text.setAttribute('x', (fits ? x + w : x > 14 ? x : x + w).toFixed(3) + '%'); o.text.setAttribute('dx', fits ? '6' : '-6'); o.text.setAttribute('text-anchor', fits ? 'start' : 'end'); o.text.setAttribute('class', fits || x > 14 ? 'lbl' : 'lbl in');
       o.bar.setAttribute('aria-label', `${d.places[d.v[i]]} ${d.names[d.o[i]]}, ${time(d.w[i])}${errs.has(i) ? ', failed' : ''}`);
     }
   };

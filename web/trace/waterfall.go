@@ -176,7 +176,7 @@ func (w *Waterfall) row(p view.Page, traceID string, l line) view.SpanRow {
 	case x > 14:
 		row.LabelX, row.LabelDx, row.LabelEnd = view.Position(x), "-6", true
 	default: // no room on either side: inside of the bar
-		row.LabelX, row.LabelDx, row.LabelEnd = view.Position(x+width), "-8", true
+		row.LabelX, row.LabelDx, row.LabelEnd, row.LabelIn = view.Position(x+width), "-8", true, true
 	}
 	for _, c := range critical {
 		row.Critical = append(row.Critical, view.Bit{X: view.Position(w.percent(c.From)), W: view.Position(max(w.percent(c.To-c.From), 0.1))})

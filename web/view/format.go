@@ -15,6 +15,8 @@ func Duration(d time.Duration) string {
 	switch ns := float64(d); {
 	case d < 0:
 		return "−" + Duration(-d)
+	case d == 0:
+		return "0 ms"
 	case d < time.Microsecond:
 		return strconv.FormatInt(int64(d), 10) + " ns"
 	case ns < 999.5e3:

@@ -300,6 +300,7 @@ type SpanRow struct {
 	LabelX      string
 	LabelEnd    bool
 	LabelDx     string
+	LabelIn     bool // inside of the bar
 	Critical    []Bit
 	Error       bool
 	Group       int  // how many spans the row stands for, when it is a folded group

@@ -152,3 +152,14 @@ func (p Page) ZoneName() string { return p.zone().String() }
 
 // Ago writes how long before the page a time was.
 func (p Page) Ago(t time.Time) string { return Ago(p.Now.Sub(t)) }
+
+// EnvLabel names the environment of the page.
+func (p Page) EnvLabel() string {
+	switch {
+	case p.Env != "":
+		return p.Env
+	case len(p.Envs) == 1 && p.Envs[0] != "":
+		return p.Envs[0]
+	}
+	return "All environments"
+}

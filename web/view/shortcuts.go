@@ -21,10 +21,3 @@ var shortcuts = []shortcut{
 	{[]string{"←", "→"}, "Trace: fold or unfold"},
 	{[]string{"?"}, "This help"},
 }
-
-func envLabel(env string) string {
-	if env == "" {
-		return "All environments"
-	}
-	return env
-}
