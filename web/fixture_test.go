@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -163,11 +164,11 @@ func execute(t testing.TB, db *clickhouse.DB, sql string, args ...any) {
 // store writes spans and what ingest derives from them.
 func store(t testing.TB, db *clickhouse.DB, spans []fixtureSpan) {
 	t.Helper()
-	lowest := int64(math.MaxInt64)
+	lowest, first := int64(math.MaxInt64), spans[0].Span
 	for len(spans) > 0 {
 		n := min(len(spans), 3000)
 		for i := range spans[:n] {
-			lowest = min(lowest, spans[i].TS)
+			lowest, first = min(lowest, spans[i].TS), min(first, spans[i].Span)
 		}
 		text, err := json.Marshal(spans[:n])
 		if err != nil {
@@ -184,7 +185,7 @@ SELECT toStartOfInterval(toDateTime(intDiv(r.ts, 1000000000), 'UTC'), INTERVAL 1
 FROM (SELECT arrayJoin(JSONExtract({rows:String}, 'Array(Tuple(ts Int64, duration UInt64, trace String, span String, parent String, service String, version String, operation String, kind String, error Bool, http UInt16, peer String, peer_type String, resource UInt64, attributes Map(String, String), events String))')) AS r)`, rows)
 	}
 	from := clickhouse.Named("from", lowest/1e9)
-	since := "slice >= toStartOfInterval(toDateTime({from:Int64}, 'UTC'), INTERVAL 10 SECOND)"
+	since := "slice >= toStartOfInterval(toDateTime({from:Int64}, 'UTC'), INTERVAL 10 SECOND) AND span_id >= toFixedString(unhex('" + first + "'), 8)"
 	execute(t, db, `
 INSERT INTO red_10s (slice, service, env, version, operation, kind, root, status, error, spans, requests, duration, latency, slowest)
 SELECT slice, service, env, version, operation, kind, parent_id = toFixedString('', 8) AS is_root,
@@ -193,6 +194,16 @@ SELECT slice, service, env, version, operation, kind, parent_id = toFixedString(
 FROM spans
 WHERE `+since+`
 GROUP BY slice, service, env, version, operation, kind, is_root, class, error`, from)
+	for table, interval := range map[string]string{"red_5m": "5 MINUTE", "red_1h": "1 HOUR"} {
+		execute(t, db, `
+INSERT INTO `+table+` (slice, service, env, version, operation, kind, root, status, error, spans, requests, duration, latency, slowest)
+SELECT toStartOfInterval(slice, INTERVAL `+interval+`) AS at, service, env, version, operation, kind, parent_id = toFixedString('', 8) AS is_root,
+       multiIf(http_status > 0, concat(toString(intDiv(http_status, 100)), 'xx'), error, 'error', 'ok') AS class, error,
+       count(), sum(weight), sum(duration * weight), sumMap([toInt16(ceil(8 * log2(duration)))], [weight]), max((duration, trace_id))
+FROM spans
+WHERE `+since+`
+GROUP BY at, service, env, version, operation, kind, is_root, class, error`, from)
+	}
 	execute(t, db, `INSERT INTO trace_index (trace_id, slice) SELECT DISTINCT trace_id, slice FROM spans WHERE `+since, from)
 	execute(t, db, `
 INSERT INTO edges (slice, env, client, server, server_type, calls, errors, duration, latency)
@@ -205,7 +216,7 @@ INSERT INTO edges (slice, env, client, server, server_type, calls, errors, durat
 SELECT toStartOfMinute(c.slice) AS at, c.env, c.service AS client, s.service AS server, 'service', count(), countIf(c.error), sum(c.duration), sumMap([toInt16(ceil(8 * log2(c.duration)))], [1.0])
 FROM spans AS c
 INNER JOIN spans AS s ON s.trace_id = c.trace_id AND s.parent_id = c.span_id
-WHERE c.`+since+` AND s.service != c.service AND c.peer = ''
+WHERE `+strings.ReplaceAll(strings.ReplaceAll(since, "slice >=", "c.slice >="), "span_id >=", "c.span_id >=")+` AND s.service != c.service AND c.peer = ''
 GROUP BY at, c.env, client, server`, from)
 	execute(t, db, `
 INSERT INTO deployments (service, env, version, first_seen, last_seen)

@@ -168,15 +168,17 @@ func (s *Server) explainEmpty(ctx context.Context, p view.Page, q query.TraceQue
 	}
 	t.Empty = view.Empty{Text: "No trace matches all filters in this range.", Action: view.Choice{Label: "Clear filters", Href: p.With("q", "")}}
 	const most = 5
-	hints := make([]view.Choice, min(len(matchers), most))
-	for i, m := range matchers[:len(hints)] {
+	var hints []view.Choice
+	for i, m := range matchers[:min(len(matchers), most)] {
 		without := slices.Delete(slices.Clone(matchers), i, i+1)
 		sub := p
 		sub.Query = map[string][]string{"q": {query.FormatFilter(without)}}
 		wider, _, _ := search(sub)
 		wider.AnySpan, wider.Range = q.AnySpan, q.Range
-		hints[i] = s.hint(ctx, wider, m)
-		hints[i].Href = p.With("q", query.FormatFilter(without))
+		if h := s.hint(ctx, wider, m); h.Count != "0" {
+			h.Href = p.With("q", query.FormatFilter(without))
+			hints = append(hints, h)
+		}
 	}
 	t.Hints = hints
 	if !q.AnySpan {

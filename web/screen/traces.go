@@ -59,7 +59,11 @@ func traceRow(p view.Page, tr query.TraceSummary) view.TraceRow {
 		row.Operation += " (root not stored)"
 	}
 	if tr.MatchService != tr.Service || tr.MatchOperation != tr.Operation {
-		row.Match = "→ " + tr.MatchService + " · " + tr.MatchOperation + " · " + view.Duration(tr.MatchDuration)
+		row.Match = "→ " + tr.MatchService
+		if tr.MatchOperation != tr.Operation {
+			row.Match += " · " + tr.MatchOperation
+		}
+		row.Match += " · " + view.Duration(tr.MatchDuration)
 		row.Href = p.Trace(row.ID, "span", tr.MatchSpan.String())
 	}
 	var text []string

@@ -90,11 +90,13 @@ function make(el) {
 }
 /** A line of single points between gaps would not be seen. @param {any[]} y */
 function lonely(y) { return y.filter(v => v != null).length < 3; }
+/** The newest complete value, a few steps back where requests are rare. @param {any[]} y @param {boolean} open */
+function latest(y, open) { const n = y.length - (open ? 2 : 1); for (let j = n; j >= 0 && j >= n - Math.max(y.length / 10, 2); j--) if (y[j] != null) return y[j]; return null; }
 /** @param {any} st */
 function legend(st) {
   const {spec} = st;
   $$('.legend button', st.el).forEach((/** @type {any} */ b, /** @type {number} */ i) => {
-    const y = spec.y[i], v = y[y.length - (spec.open ? 2 : 1)], t = fmt[spec.unit](v), n = $('b', b);
+    const y = spec.y[i], t = fmt[spec.unit](latest(y, spec.open)), n = $('b', b);
     if (n.textContent !== t) n.textContent = t;
     if (spec.stack) b.hidden = i > 0 && !y.some((/** @type {number} */ x) => x > 0);
   });

@@ -106,17 +106,20 @@ func (c Columns) HasData() bool {
 	return false
 }
 
-// last returns the newest complete value of a series, NaN when there is none.
+// last returns the newest complete value of a series. Where requests are rare that may be a few steps back; NaN when
+// there is none in the last tenth of the range.
 func (c Columns) last(i int) float64 {
 	y := c.Y[i]
 	n := len(y) - 1
 	if c.Open {
 		n--
 	}
-	if n < 0 {
-		return math.NaN()
+	for j := n; j >= 0 && j >= n-max(len(y)/10, 2); j-- {
+		if !math.IsNaN(y[j]) {
+			return y[j]
+		}
 	}
-	return y[n]
+	return math.NaN()
 }
 
 // Value writes a value of the chart with its unit.

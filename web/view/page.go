@@ -29,7 +29,7 @@ type Page struct {
 	Notices  []string // what was wrong with the request and what is shown instead
 	Live     bool     // the page has something that changes
 	Topics   Topics
-	Script   string   // one more script that the page needs
+	Script   string // one more script that the page needs
 	Asset    func(name string) string
 }
 

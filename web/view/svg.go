@@ -45,13 +45,13 @@ func Highlight(snippet string) string {
 	return strings.Join(lines, "\n")
 }
 
-// Color gives a service one of the eight colours, always the same one.
+// Color gives a service one of seven colours, always the same one. The eighth is for what has no service.
 func Color(service string) int {
 	var h uint32 = 2166136261
 	for i := range len(service) {
 		h = (h ^ uint32(service[i])) * 16777619
 	}
-	return int(h%8) + 1
+	return int(h%7) + 1
 }
 
 // Position writes a percentage for an SVG attribute.
