@@ -2,6 +2,7 @@ package wal
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -89,6 +90,9 @@ func (l *Log) take() []*pending {
 func (l *Log) write(s *Segment, batch []*pending) (_ *Segment, took time.Duration, err error) {
 	vectors := make([][]byte, 0, 2*len(batch)+1)
 	created := s == nil
+	if err = l.room(batch); err != nil {
+		return s, 0, err
+	}
 	if created {
 		if s, err = l.create(); err != nil {
 			return nil, 0, err
@@ -126,6 +130,36 @@ func (l *Log) write(s *Segment, batch []*pending) (_ *Segment, took time.Duratio
 		}
 	}
 	return s, took, err
+}
+
+// room refuses what would take the last room on the disk. Those who empty the
+// log need some: a log that filled the disk could never shrink again.
+func (l *Log) room(batch []*pending) error {
+	if l.cfg.Reserve == 0 {
+		return nil
+	}
+	free, err := l.free()
+	if err != nil {
+		return nil // the write will tell whether the disk works
+	}
+	left := free
+	for _, p := range batch {
+		left -= p.size()
+	}
+	if left < l.cfg.Reserve {
+		return fmt.Errorf("%d MiB are free, of which the log leaves %d: %w", free>>20, l.cfg.Reserve>>20, unix.ENOSPC)
+	}
+	return nil
+}
+
+// diskFree returns how many bytes a process without privileges may still
+// write to the file system of the log.
+func (l *Log) diskFree() (int64, error) {
+	var s unix.Statfs_t
+	if err := unix.Fstatfs(int(l.dir.Fd()), &s); err != nil {
+		return 0, err
+	}
+	return int64(s.Bavail) * int64(s.Bsize), nil
 }
 
 // create opens the file of the next segment. One of that name is left over
@@ -205,8 +239,8 @@ func (l *Log) settle(s *Segment, batch []*pending, took time.Duration, err error
 
 // enter adds what is now durable to the segment and to the indexes.
 func (l *Log) enter(s *Segment, batch []*pending, size int64, now time.Time) {
-	if l.failing {
-		l.failing = false
+	if !l.failed.IsZero() {
+		l.failed = time.Time{}
 		l.cfg.Logger.Info("write-ahead log accepts records again", "dir", l.cfg.Dir)
 	}
 	if l.active == nil {
@@ -221,7 +255,7 @@ func (l *Log) enter(s *Segment, batch []*pending, size int64, now time.Time) {
 	items := 0
 	for _, p := range batch {
 		items += p.header.items
-		l.duplicates.add(s.seq, p.header.digest)
+		l.duplicates.Add(s.seq, p.header.digest)
 	}
 	s.size += size
 	s.records += len(batch)
@@ -242,8 +276,9 @@ func (l *Log) refuse(err error) error {
 		full.Reason, counter = "disk full", refusedDisk
 	}
 	counter.Inc()
-	if !l.failing {
-		l.failing = true
+	first := l.failed.IsZero()
+	l.failed = time.Now()
+	if first {
 		l.cfg.Logger.Error("write-ahead log cannot store, requests are refused until it can",
 			"dir", l.cfg.Dir, "reason", full.Reason, "error", err)
 	}
@@ -255,6 +290,6 @@ func (l *Log) seal() {
 	_ = l.active.file.Close() // every byte that counts is synced
 	l.active.file = nil
 	l.active = nil
-	l.removeSeen(l.duplicates.prune(time.Now()))
+	l.removeSeen(l.duplicates.Prune(time.Now()))
 	l.notify()
 }

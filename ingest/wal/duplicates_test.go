@@ -108,14 +108,14 @@ func TestDuplicatesAreBounded(t *testing.T) {
 	l := mustOpen(t, cfg)
 	for i := range 100 {
 		mustAppend(t, l, fmt.Sprint(i))
-		if n := len(l.duplicates.known); n > 35+10 {
+		if n := l.duplicates.Len(); n > 35+10 {
 			t.Fatalf("%d records remembered", n)
 		}
 	}
 	wantDuplicate(t, l, true, "99")
 	mustClose(t, l)
 	l = mustOpen(t, cfg)
-	if n := len(l.duplicates.known); n != 35 {
+	if n := l.duplicates.Len(); n != 35 {
 		t.Fatalf("%d records remembered after a restart", n)
 	}
 	wantDuplicate(t, l, true, "99")

@@ -18,6 +18,8 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 	"golang.org/x/sys/unix"
+
+	"loadline/ingest/wal/recent"
 )
 
 var (
@@ -58,6 +60,7 @@ func (e *FullError) Unwrap() error { return e.Err }
 type Config struct {
 	Dir              string        // created when missing; one process at a time
 	MaxBytes         int64         // bound of all segments together [4 GiB]
+	Reserve          int64         // what it leaves free on the disk for those who empty it [0]
 	SegmentBytes     int64         // a segment takes no record beyond this [96 MiB]
 	SegmentItems     int           // nor beyond this many items [200,000]
 	SegmentAge       time.Duration // a smaller one may be read when it is this old [1s]
@@ -71,7 +74,7 @@ func (c Config) Validate() error {
 	if c.Dir == "" {
 		return errors.New("write-ahead log: no directory given")
 	}
-	if c.MaxBytes < 0 || c.SegmentBytes < 0 || c.SegmentItems < 0 || c.SegmentAge < 0 ||
+	if c.MaxBytes < 0 || c.Reserve < 0 || c.SegmentBytes < 0 || c.SegmentItems < 0 || c.SegmentAge < 0 ||
 		c.DuplicateWindow < 0 || c.DuplicateRecords < 0 {
 		return errors.New("write-ahead log: a limit is negative; leave it out for the default")
 	}
@@ -105,9 +108,11 @@ type Log struct {
 	owner   [16]byte
 	buffers sync.Pool // of *[]byte, for readers
 
-	// The two calls that fail in ways a test cannot otherwise bring about.
+	// The calls that fail in ways a test cannot otherwise bring about.
 	pwritev func(fd int, vectors [][]byte, offset int64) (int, error)
 	sync    func(*os.File) error // fdatasync would save nothing: each commit changes the size
+
+	free func() (int64, error) // bytes on the disk
 
 	stopped chan struct{} // closed when the committer has ended
 
@@ -115,8 +120,8 @@ type Log struct {
 	work       sync.Cond // the committer waits for queue or closed
 	queue      []*pending
 	queued     int64 // bytes in queue and in the running commit
-	waiting    map[digest]*pending
-	duplicates duplicates
+	waiting    map[recent.Digest]*pending
+	duplicates *recent.Index
 	segments   []*Segment // on disk, by ascending seq; active is the last
 	active     *Segment   // nil until the first commit after a seal
 	committing bool       // the committer is writing active
@@ -126,7 +131,8 @@ type Log struct {
 
 	suspect     uint64 // last sealed after a failed sync, 0 if none; see segmentHeader
 	suspectSize int64
-	failing     bool // the last commit failed
+	failed      time.Time // of the last commit if it failed, else zero
+	full        bool      // a record was refused at MaxBytes and no segment has gone since
 	lastSync    time.Duration
 
 	readers int           // waiting in Next
@@ -158,7 +164,7 @@ func (l *Log) Append(ctx context.Context, at time.Time, kind byte, items int, bo
 		l.mu.Unlock()
 		return false, ErrClosed
 	}
-	if l.duplicates.has(p.header.digest) {
+	if l.duplicates.Has(p.header.digest) {
 		l.mu.Unlock()
 		repeated.Inc()
 		return true, nil
@@ -168,6 +174,7 @@ func (l *Log) Append(ctx context.Context, at time.Time, kind byte, items int, bo
 		return first.repeat(ctx)
 	}
 	if l.bytes+l.queued+p.size()+segmentHeaderSize > l.cfg.MaxBytes {
+		l.full = true
 		l.mu.Unlock()
 		refusedLimit.Inc()
 		return false, &FullError{Reason: "log full", RetryAfter: retryAfter}
@@ -278,6 +285,7 @@ func (l *Log) grow(segments int, size int64, items int) {
 func (l *Log) drop(s *Segment) {
 	if i := slices.Index(l.segments, s); i >= 0 {
 		l.segments = slices.Delete(l.segments, i, i+1)
+		l.full = false
 		l.grow(-1, -s.size, -s.items)
 	}
 }
@@ -290,8 +298,13 @@ type Stats struct {
 	Items     int           // in segments that are not Done
 	OldestAge time.Duration // since the oldest of those was received
 	LastSync  time.Duration // how long the last successful sync took
-	Failing   bool          // the disk refused the last commit
+	Full      bool          // MaxBytes refused a record and nothing has gone since
+	Failing   bool          // the disk refused the last commit, a short while ago
 }
+
+// failingTime is how long a failed commit counts when none follows. A process
+// that calls itself unready for it may be sent nothing that could succeed.
+const failingTime = 4 * retryAfter
 
 // Stats returns the present state.
 func (l *Log) Stats() Stats {
@@ -299,7 +312,7 @@ func (l *Log) Stats() Stats {
 	defer l.mu.Unlock()
 	s := Stats{
 		Bytes: l.bytes, MaxBytes: l.cfg.MaxBytes, Segments: len(l.segments), Items: l.items,
-		LastSync: l.lastSync, Failing: l.failing,
+		LastSync: l.lastSync, Full: l.full, Failing: time.Since(l.failed) < failingTime,
 	}
 	if len(l.segments) > 0 {
 		s.OldestAge = max(0, time.Since(l.segments[0].oldest))

@@ -550,6 +550,40 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
+// The log leaves room on the disk for those who empty it.
+func TestReserve(t *testing.T) {
+	cfg := quiet(t.TempDir())
+	cfg.Reserve = 10 << 20
+	l := mustOpen(t, cfg)
+	free := cfg.Reserve + 1000
+	l.free = func() (int64, error) { return free, nil }
+	mustAppend(t, l, "fits")
+	f := func() {
+		t.Helper()
+		_, err := l.Append(t.Context(), time.Now(), 1, 1, bytes.Repeat([]byte("x"), 1000))
+		var full *FullError
+		if !errors.As(err, &full) || full.Reason != "disk full" || !errors.Is(err, unix.ENOSPC) ||
+			!strings.Contains(err.Error(), "10 MiB are free, of which the log leaves 10") || !l.Stats().Failing {
+			t.Errorf("error %v", err)
+		}
+	}
+	f()
+	mustAppend(t, l, "still fits")
+	if l.Stats().Failing {
+		t.Error("stats say that it fails")
+	}
+	s, err := l.Next(t.Context())
+	if err == nil {
+		err = s.Done()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f() // a first record
+	free *= 2
+	mustAppend(t, l, "fits again")
+}
+
 // A sync that failed is not tried again on the same file, and what it was to
 // store is not replayed even when cutting it off failed as well.
 func TestFailedSync(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+
+	"loadline/ingest/wal/recent"
 )
 
 // recordHeaderSize is the size of what stands before each body: length,
@@ -20,16 +22,14 @@ const digestSeed = 0x9e3779b97f4a7c15
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// digest is the 128-bit identity of a kind and a body. Its first half also
+// digestOf identifies a kind and a body. The first half of the digest also
 // serves as the body's checksum, so that a restart gets the duplicate index
 // and the verification out of the same pass.
-type digest struct{ lo, hi uint64 }
-
-func digestOf(kind byte, body []byte) digest {
+func digestOf(kind byte, body []byte) recent.Digest {
 	var h xxhash.Digest
 	h.ResetWithSeed(digestSeed + uint64(kind))
 	_, _ = h.Write(body)
-	return digest{lo: checksum(kind, body), hi: h.Sum64()}
+	return recent.Digest{Lo: checksum(kind, body), Hi: h.Sum64()}
 }
 
 func checksum(kind byte, body []byte) uint64 {
@@ -43,7 +43,7 @@ type recordHeader struct {
 	length int
 	items  int
 	at     time.Time
-	digest digest
+	digest recent.Digest
 	kind   byte
 }
 
@@ -51,8 +51,8 @@ func (h recordHeader) encode(b *[recordHeaderSize]byte) {
 	binary.LittleEndian.PutUint32(b[0:], uint32(h.length))
 	binary.LittleEndian.PutUint32(b[4:], uint32(h.items))
 	binary.LittleEndian.PutUint64(b[8:], uint64(h.at.UnixNano()))
-	binary.LittleEndian.PutUint64(b[16:], h.digest.lo)
-	binary.LittleEndian.PutUint64(b[24:], h.digest.hi)
+	binary.LittleEndian.PutUint64(b[16:], h.digest.Lo)
+	binary.LittleEndian.PutUint64(b[24:], h.digest.Hi)
 	b[32], b[33], b[34], b[35] = h.kind, 0, 0, 0
 	binary.LittleEndian.PutUint32(b[36:], crc32.Checksum(b[:36], castagnoli))
 }
@@ -67,7 +67,7 @@ func decodeRecordHeader(b []byte) (recordHeader, bool) {
 		length: int(binary.LittleEndian.Uint32(b[0:])),
 		items:  int(binary.LittleEndian.Uint32(b[4:])),
 		at:     time.Unix(0, int64(binary.LittleEndian.Uint64(b[8:]))),
-		digest: digest{binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])},
+		digest: recent.Digest{Lo: binary.LittleEndian.Uint64(b[16:]), Hi: binary.LittleEndian.Uint64(b[24:])},
 		kind:   b[32],
 	}
 	return h, h.length <= maxBody

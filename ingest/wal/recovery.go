@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"loadline/ingest/wal/recent"
 )
 
 // Open locks the directory, reads and verifies what an earlier process left,
@@ -38,12 +40,10 @@ func Open(cfg Config) (*Log, error) {
 		pwritev: unix.Pwritev, sync: (*os.File).Sync,
 		buffers: sync.Pool{New: func() any { return new([]byte) }},
 		stopped: make(chan struct{}), changed: make(chan struct{}),
-		waiting: map[digest]*pending{},
-		duplicates: duplicates{
-			maxRecords: cfg.DuplicateRecords, window: cfg.DuplicateWindow, known: map[digest]struct{}{},
-		},
+		waiting:    map[recent.Digest]*pending{},
+		duplicates: recent.New(cfg.DuplicateRecords, cfg.DuplicateWindow),
 	}
-	l.work.L = &l.mu
+	l.work.L, l.free = &l.mu, l.diskFree
 	if err := l.recover(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open write-ahead log %q: %w", cfg.Dir, err), dir.Close(), lock.Close())
 	}
@@ -89,7 +89,7 @@ func (l *Log) recover() error {
 				return err
 			}
 			l.recall(file.seq, digests...)
-			l.duplicates.finish(file.seq, time.Now())
+			l.duplicates.Finish(file.seq, time.Now())
 		} else if file.segment != nil {
 			if err := l.readSegment(file.segment, limits); err != nil {
 				return err
@@ -97,7 +97,7 @@ func (l *Log) recover() error {
 		}
 	}
 	slices.Reverse(l.segments)
-	slices.Reverse(l.duplicates.generations)
+	l.duplicates.Reverse()
 	for _, s := range l.segments {
 		l.grow(1, s.size, s.items)
 	}
@@ -227,9 +227,9 @@ func (l *Log) readSegment(s *Segment, limits map[uint64]int64) error {
 }
 
 // recall remembers digests as far as there is room.
-func (l *Log) recall(seq uint64, digests ...digest) {
-	room := max(0, l.cfg.DuplicateRecords-len(l.duplicates.known))
-	l.duplicates.add(seq, digests[:min(room, len(digests))]...)
+func (l *Log) recall(seq uint64, digests ...recent.Digest) {
+	room := l.duplicates.Room()
+	l.duplicates.Add(seq, digests[:min(room, len(digests))]...)
 }
 
 // removeSeen deletes the files of forgotten segments. One that stays behind is

@@ -145,7 +145,7 @@ func (s *Segment) Done() error {
 		l.mu.Unlock()
 		return ErrClosed
 	}
-	digests := l.duplicates.of(s.seq)
+	digests := l.duplicates.Of(s.seq)
 	l.mu.Unlock()
 
 	// Once the seen file is durable the segment counts as finished, whether
@@ -166,8 +166,8 @@ func (s *Segment) Done() error {
 	l.mu.Lock()
 	now := time.Now()
 	l.drop(s)
-	l.duplicates.finish(s.seq, now)
-	gone := l.duplicates.prune(now)
+	l.duplicates.Finish(s.seq, now)
+	gone := l.duplicates.Prune(now)
 	l.mu.Unlock()
 	l.removeSeen(gone)
 	return nil
@@ -211,7 +211,7 @@ func (r *reader) records(f func(h recordHeader, body []byte) error) (damage, err
 		if err != nil {
 			return r.ended(d, err)
 		}
-		if body := record[recordHeaderSize:]; checksum(h.kind, body) != h.digest.lo {
+		if body := record[recordHeaderSize:]; checksum(h.kind, body) != h.digest.Lo {
 			d.bytes += int64(n)
 			d.records++
 		} else if err := f(h, body); err != nil {
