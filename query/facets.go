@@ -37,12 +37,12 @@ type Facets struct {
 const (
 	maxFacetValues = 20
 	maxFacetKeys   = 30
-	facetSample    = 20_000  // matching spans that are looked at
-	facetSpans     = 300_000 // spans that are read to find them
+	facetSample    = 10_000  // matching spans that are looked at
+	facetSpans     = 150_000 // spans that are read to find them
 )
 
 // Facets counts the spans of q by each key. Keys are those of a [Matcher]. What the rollup knows is counted exactly;
-// other keys are counted on the newest matching spans, at most 20,000, and scaled.
+// other keys are counted on the newest matching spans, at most 10,000, and scaled.
 func (s *Store) Facets(ctx context.Context, q TraceQuery, keys []string) (*Facets, error) {
 	if len(keys) > maxFacetKeys {
 		return nil, fmt.Errorf("facets: %d keys are more than %d", len(keys), maxFacetKeys)

@@ -38,20 +38,18 @@ func (s *Store) Trace(ctx context.Context, id TraceID) (*Trace, error) {
 	if err := s.readSpans(ctx, t, slices, SpanID{}, true, maxDetailedSpans+1); err != nil {
 		return nil, err
 	}
-	if len(t.Spans) > maxDetailedSpans {
-		t.Spans, t.WithoutDetail = t.Spans[:0], true
-		if err := s.readSpans(ctx, t, slices, SpanID{}, false, MaxTraceSpans+1); err != nil {
+	t.Stored = len(t.Spans)
+	if t.Stored > maxDetailedSpans {
+		if t.Stored, err = s.countSpans(ctx, id, slices); err != nil {
+			return nil, err
+		}
+		t.Spans, t.WithoutDetail = make([]Span, 0, min(t.Stored, MaxTraceSpans)), true
+		if err := s.readSpans(ctx, t, slices, SpanID{}, false, MaxTraceSpans); err != nil {
 			return nil, err
 		}
 	}
 	if len(t.Spans) == 0 {
 		return nil, fmt.Errorf("trace %s: %w", id, ErrNotFound)
-	}
-	if t.Stored = len(t.Spans); t.Stored > MaxTraceSpans {
-		t.Spans = t.Spans[:MaxTraceSpans]
-		if t.Stored, err = s.countSpans(ctx, id, slices); err != nil {
-			return nil, err
-		}
 	}
 	t.summarize()
 	if t.Resources, err = s.resources(ctx, t.resourceIDs()); err != nil {
