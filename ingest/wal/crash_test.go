@@ -211,7 +211,10 @@ func killed(t *testing.T, dir string, round, acks int, acknowledged, open map[st
 // A real file system that is really full; where mounting is not allowed,
 // TestDiskFull covers the same code with injected errors.
 func TestFullFileSystem(t *testing.T) {
-	dir := smallFileSystem(t)
+	dir, ok := smallFileSystem(t)
+	if !ok {
+		return
+	}
 	cfg := quiet(dir)
 	l := mustOpen(t, cfg)
 	var want []string

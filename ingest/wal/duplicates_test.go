@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"loadline/ingest/wal/recent"
 	"os"
 	"sync"
 	"testing"
@@ -159,7 +160,7 @@ func TestDamagedSeenFileStillFinishes(t *testing.T) {
 	if s := mustNext(t, l); s.seq != 4 {
 		t.Fatalf("segment %d", s.seq)
 	}
-	if _, err := readSeen(seenPath(cfg.Dir, 77)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := recent.Read(seenPath(cfg.Dir, 77)); !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
 	}
 }

@@ -6,17 +6,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// smallFileSystem mounts one megabyte of memory.
-func smallFileSystem(t *testing.T) string {
+// smallFileSystem mounts one megabyte of memory, where mounting is allowed.
+func smallFileSystem(t *testing.T) (dir string, ok bool) {
 	t.Helper()
-	dir := t.TempDir()
+	dir = t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("mounting is not allowed here (%v); TestDiskFull runs everywhere", err)
+		t.Logf("mounting is not allowed here (%v); TestDiskFull runs everywhere", err)
+		return "", false
 	}
 	t.Cleanup(func() {
 		if err := unix.Unmount(dir, 0); err != nil {
 			t.Error(err)
 		}
 	})
-	return dir
+	return dir, true
 }

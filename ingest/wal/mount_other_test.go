@@ -4,8 +4,8 @@ package wal
 
 import "testing"
 
-func smallFileSystem(t *testing.T) string {
+func smallFileSystem(t *testing.T) (dir string, ok bool) {
 	t.Helper()
-	t.Skip("no portable way to mount a small file system; TestDiskFull runs everywhere")
-	return ""
+	t.Log("no portable way to mount a small file system; TestDiskFull runs everywhere")
+	return "", false
 }

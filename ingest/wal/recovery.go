@@ -84,7 +84,7 @@ func (l *Log) recover() error {
 	// Newest first, because the oldest are the ones to forget.
 	for _, file := range slices.Backward(files) {
 		if file.seen {
-			digests, err := readSeen(seenPath(l.cfg.Dir, file.seq))
+			digests, err := recent.Read(seenPath(l.cfg.Dir, file.seq))
 			if err != nil {
 				return err
 			}

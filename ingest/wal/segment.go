@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"loadline/ingest/wal/recent"
 )
 
 const (
@@ -256,4 +258,18 @@ func (r *reader) peek(n int) ([]byte, error) {
 		return nil, err
 	}
 	return store[:n], nil
+}
+
+func seenPath(dir string, seq uint64) string {
+	return filepath.Join(dir, fmt.Sprintf("%016x.seen", seq))
+}
+
+// writeSeen durably records that segment seq is finished and what it held.
+// When it fails the caller goes on without: duplicates are then recognized
+// until the next restart only.
+func (l *Log) writeSeen(seq uint64, digests []recent.Digest) error {
+	if err := recent.Write(seenPath(l.cfg.Dir, seq), digests); err != nil {
+		return err
+	}
+	return l.dir.Sync()
 }
