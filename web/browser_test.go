@@ -264,3 +264,22 @@ func TestBrowserPages(t *testing.T) {
 var _ = emulation.SetEmulatedMedia
 var _ = fmt.Sprint
 var _ = strings.Contains
+
+// TestBrowserPhone opens every page on a narrow screen. Nothing may be wider than the screen.
+func TestBrowserPhone(t *testing.T) {
+	f := newFixture(t, true)
+	b := newTab(t, newBrowser(t), f.URL)
+	b.theme("dark")
+	b.size(360, 740)
+	for name, path := range f.pages(t) {
+		b.open(path)
+		if wide := eval[int](b, "document.documentElement.scrollWidth"); wide > 360 {
+			t.Errorf("%s is %d pixels wide: %s", name, wide, eval[string](b, `[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > 361 && !e.closest('.tbl-wrap,.plot,.tabs,pre,.side')).slice(0, 5).map(e => e.tagName + '.' + e.className).join(' ')`))
+		}
+		b.shot("phone-"+name, false)
+	}
+	// The menu works without the script: it is a link to the sidebar.
+	b.do(chromedp.Navigate(f.URL + "/#side"))
+	b.until(`document.querySelector('#side').getBoundingClientRect().left === 0`)
+	b.shot("phone-menu", false)
+}

@@ -55,7 +55,7 @@ function make(el) {
       legend: {show: false},
       scales: {x: {time: true, range: (/** @type {any} */ u, /** @type {number} */ a, /** @type {number} */ b) => spec.stack ? [a - spec.step / 2, b + spec.step / 2] : [a, b]}, y: {range: (/** @type {any} */ u, /** @type {number} */ lo, /** @type {number} */ hi) => [0, Math.max((hi || 0) * 1.12, spec.floor || 0, 1e-3)]}},
       axes: [
-        {stroke: ink, font: FONT, size: 24, gap: 4, grid: {show: false}, ticks: {show: false}, space: 76, values: (/** @type {any} */ u, /** @type {number[]} */ vs) => vs.map(timeFmt(u.scales.x.max - u.scales.x.min))},
+        {stroke: ink, font: FONT, size: 24, gap: 4, grid: {show: false}, ticks: {show: false}, space: 76, values: (/** @type {any} */ u, /** @type {number[]} */ vs) => { const f = timeFmt(u.scales.x.max - u.scales.x.min); return vs.map(v => { const x = u.valToPos(v, 'x'); return x < 14 || x > u.over.clientWidth - 12 ? '' : f(v); }); }},
         {stroke: ink, font: FONT, size: 54, gap: 6, grid: {stroke: col('line'), width: 1}, ticks: {show: false}, space: 34, values: (/** @type {any} */ u, /** @type {(number | null)[]} */ vs) => vs.map(v => v == null ? '' : axis[spec.unit](v))},
       ],
       series: [{}, ...S.map((/** @type {any} */ s, /** @type {number} */ i) => ({label: s.l, stroke: spec.stack ? undefined : c[i], width: 1.6, spanGaps: false, show: spec.stack || !s.off, points: {show: !spec.stack && lonely(spec.y[i])}, fill: spec.stack ? c[i] : s.area ? alpha(c[i], .13) : undefined, paths: spec.stack ? uPlot.paths.bars({size: [.72, 14], radius: 0}) : uPlot.paths.linear()}))],

@@ -129,7 +129,7 @@ function large(d) {
     for (let j = 0; j < pool.length; j++) {
       const k = top + j, o = pool[k % pool.length];
       if (k >= nv) { o.row.hidden = true; continue; }
-      const i = vis[k], c = d.colors[d.v[i]] || 8, level = Math.min(depth[i], 24), x = pct(S[i]), w = Math.max(.1, pct(d.w[i])), fits = x + w < 86, sel = i === cur;
+      const i = vis[k], c = d.colors[d.v[i]] || 8, level = Math.min(depth[i], 24), x = pct(S[i]), w = Math.max(.1, pct(d.w[i])), fits = x + w < 86 && (x + w < 72 || w < 30), out = x > 14 && w < 30, sel = i === cur;
       o.row.hidden = false; o.row.dataset.i = i; o.row.style.transform = `translateY(${k * H}px)`; o.row.tabIndex = sel || (cur < 0 && k === top) ? 0 : -1;
       o.row.setAttribute('aria-level', String(depth[i] + 1)); o.row.setAttribute('aria-rowindex', String(k + 1)); o.row.setAttribute('aria-selected', String(sel)); o.row.classList.toggle('err', errs.has(i));
       if (below[i]) o.row.setAttribute('aria-expanded', String(!closed[i])); else o.row.removeAttribute('aria-expanded');
@@ -138,7 +138,7 @@ function large(d) {
       o.tree.setAttribute('width', 14 + level * 14); o.branch.setAttribute('d', level ? `M${level * 14 - 2} 0V14H${level * 14 + 6}` : 'M0 0'); o.sq.setAttribute('class', 'sq f' + c);
       o.rect.setAttribute('class', gone.has(i) ? 'bar gap' : 'bar k' + c); o.rect.setAttribute('x', x.toFixed(3) + '%'); o.rect.setAttribute('width', w.toFixed(3) + '%');
       o.path.replaceChildren(...(d.critical[i] || []).map((/** @type {number[]} */ s) => svg('rect', {class: 'cp', x: pct(s[0]).toFixed(3) + '%', width: Math.max(.1, pct(s[1])).toFixed(3) + '%', y: 21.5, height: 2})));
-      o.text.textContent = time(d.w[i]); o.text.setAttribute('x', (fits ? x + w : x > 14 ? x : x + w).toFixed(3) + '%'); o.text.setAttribute('dx', fits ? '6' : '-6'); o.text.setAttribute('text-anchor', fits ? 'start' : 'end'); o.text.setAttribute('class', fits || x > 14 ? 'lbl' : 'lbl in');
+      o.text.textContent = time(d.w[i]); o.text.setAttribute('x', (fits || !out ? x + w : x).toFixed(3) + '%'); o.text.setAttribute('dx', fits ? '6' : '-6'); o.text.setAttribute('text-anchor', fits ? 'start' : 'end'); o.text.setAttribute('class', fits || out ? 'lbl' : 'lbl in');
       o.bar.setAttribute('aria-label', `${d.places[d.v[i]]} ${d.names[d.o[i]]}, ${time(d.w[i])}${errs.has(i) ? ', failed' : ''}`);
     }
   };

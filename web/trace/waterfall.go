@@ -171,9 +171,9 @@ func (w *Waterfall) row(p view.Page, traceID string, l line) view.SpanRow {
 	}
 	row.Duration = view.Duration(duration)
 	switch {
-	case x+width < 86:
+	case x+width < 86 && (x+width < 72 || width < 30):
 		row.LabelX, row.LabelDx = view.Position(x+width), "6"
-	case x > 14:
+	case x > 14 && width < 30:
 		row.LabelX, row.LabelDx, row.LabelEnd = view.Position(x), "-6", true
 	default: // no room on either side: inside of the bar
 		row.LabelX, row.LabelDx, row.LabelEnd, row.LabelIn = view.Position(x+width), "-8", true, true
