@@ -33,6 +33,8 @@ const (
 	// Telemetry is to be seen two seconds after its acknowledgement; the rest is for the insert. Waiting longer makes fewer
 	// parts, which at a low rate is most of the cost.
 	defaultSegmentAge = 1400 * time.Millisecond
+	// The log and the embedded engine share a disk. This is room for the largest segment as a block, and for merging it.
+	logReserve = 192 << 20
 )
 
 // Pipeline makes export requests durable and brings them into ClickHouse. Export may be called concurrently while Run
@@ -64,6 +66,7 @@ func New(db *clickhouse.DB, cfg Config) (*Pipeline, error) {
 	p.log, err = wal.Open(wal.Config{
 		Dir:          filepath.Join(cfg.Dir, "segments"),
 		MaxBytes:     cfg.MaxLogBytes,
+		Reserve:      logReserve,
 		SegmentItems: cfg.SegmentItems,
 		SegmentAge:   cfg.SegmentAge,
 		Logger:       cfg.Logger,

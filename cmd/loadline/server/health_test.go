@@ -28,7 +28,7 @@ func TestIngestHealth(t *testing.T) {
 	log.Bytes, log.Items, log.OldestAge = 100<<20, 5000, 90*time.Second
 	f(ingest.Status{Log: log}, selfmon.Degraded, "5000 items in 100MiB of write-ahead log wait to be stored, the oldest for 1m30s")
 	f(ingest.Status{Log: log, Err: errors.New("no memory")}, selfmon.Degraded, "the oldest for 1m30s: no memory")
-	log.Bytes = 1 << 30
+	log.Full = true
 	f(ingest.Status{Log: log}, selfmon.Down, "the write-ahead log is full")
 	log.Failing = true
 	f(ingest.Status{Log: log}, selfmon.Down, "free space")

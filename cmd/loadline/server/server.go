@@ -277,7 +277,7 @@ func ingestHealth(status ingest.Status) (selfmon.Status, string) {
 	switch {
 	case status.Log.Failing:
 		return selfmon.Down, "the disk refuses the write-ahead log; free space in the data directory"
-	case status.Log.Bytes >= status.Log.MaxBytes:
+	case status.Log.Full:
 		return selfmon.Down, "the write-ahead log is full and refuses data: " + waiting
 	case status.Err != nil:
 		return selfmon.Degraded, fmt.Sprintf("%s: %v", waiting, status.Err)

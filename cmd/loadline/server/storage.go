@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"loadline/cmd/loadline/config"
@@ -79,10 +80,11 @@ func (s *storage) startEngine(ctx context.Context, cfg config.Storage, log *slog
 		Logger:    log.With("component", "engine"),
 	})
 	if err != nil {
-		return &fault.Error{
-			Code: fault.Storage, Err: fmt.Errorf("storage.path %q: %w", cfg.Path, err),
-			Hint: "one Loadline at a time can use a data directory; choose another with --storage.path",
+		hint := "`loadline doctor` checks the library, the directory and this machine"
+		if chdb.InUse(filepath.Join(cfg.Path, "engine")) {
+			hint = "one Loadline at a time can use a data directory; choose another with --storage.path"
 		}
+		return &fault.Error{Code: fault.Storage, Err: fmt.Errorf("storage.path %q: %w", cfg.Path, err), Hint: hint}
 	}
 	s.db = s.engine.DB()
 	version, err := s.db.Version(ctx)
@@ -150,7 +152,11 @@ func prepareDir(path string) error {
 	if err != nil {
 		return &fault.Error{Code: fault.Storage, Err: fmt.Errorf("storage.path: write to data directory: %w", err), Hint: hint}
 	}
-	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+	_, err = probe.Write(make([]byte, 64<<10)) // on a full disk an empty file can be made
+	if err = errors.Join(err, probe.Close(), os.Remove(probe.Name())); err != nil {
+		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+			hint = "free the disk, or choose another directory with --storage.path"
+		}
 		return &fault.Error{Code: fault.Storage, Err: fmt.Errorf("storage.path: write to data directory: %w", err), Hint: hint}
 	}
 	return nil
