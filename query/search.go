@@ -30,7 +30,7 @@ type TraceQuery struct {
 	Cursor string // continues after the page that returned it; "" for the newest
 
 	// Budget ends the search after about this long with what was found; the cursor then goes on from there. Default
-	// 75 ms, so that no page waits for a rare match.
+	// 60 ms, so that no page waits for a rare match.
 	Budget time.Duration
 }
 
@@ -92,7 +92,7 @@ type ServiceShare struct {
 const (
 	defaultTraceLimit   = 50
 	maxTraceLimit       = 500
-	defaultSearchBudget = 75 * time.Millisecond
+	defaultSearchBudget = 60 * time.Millisecond
 )
 
 // SearchTraces returns a page of traces that match. It reads as little as it can: the rollup tells in which slices a
