@@ -143,7 +143,7 @@ func TestHistoryEndsWithItsContextAndItsReceiver(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled history: %v", err)
 	}
-	r.refuse = func() (error, int, string) { return nil, 400, "" }
+	r.refuse = func() (int, string, error) { return 400, "", nil }
 	if err := Backfill(t.Context(), Config{Endpoint: r.httpAddr, Transport: HTTP, Start: start}, nil); err == nil || !strings.Contains(err.Error(), "status 400") {
 		t.Errorf("refused history: %v", err)
 	}

@@ -87,15 +87,15 @@ func TestLoadResendsTheSameBytes(t *testing.T) {
 	for _, transport := range []string{GRPC, HTTP} {
 		r := newReceiver(t)
 		var calls atomic.Int64
-		r.refuse = func() (error, int, string) {
+		r.refuse = func() (int, string, error) {
 			if calls.Add(1)%2 == 0 {
-				return nil, 0, ""
+				return 0, "", nil
 			}
 			st, err := status.New(codes.Unavailable, "log is full").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Millisecond)})
 			if err != nil {
 				t.Error(err)
 			}
-			return st.Err(), http.StatusServiceUnavailable, "0"
+			return http.StatusServiceUnavailable, "0", st.Err()
 		}
 		report := run(t, LoadConfig{Endpoint: r.address(transport), Transport: transport, TotalSpans: 400, SpansPerRequest: 100, Connections: 1, AbandonUnknown: true})
 		if report.Acked != 400 || report.Retried != 4 || report.Unknown != 0 || report.LastRefusal == "" {
@@ -117,8 +117,8 @@ func TestLoadCountsWhatIsNotTaken(t *testing.T) {
 		if report := run(t, LoadConfig{Endpoint: r.address(transport), Transport: transport, TotalSpans: 200, SpansPerRequest: 100}); report.Acked != 194 || report.Rejected != 6 {
 			t.Errorf("%s: report of partial success %+v", transport, report)
 		}
-		r.refuse = func() (error, int, string) {
-			return status.Error(codes.InvalidArgument, "bad"), http.StatusBadRequest, ""
+		r.refuse = func() (int, string, error) {
+			return http.StatusBadRequest, "", status.Error(codes.InvalidArgument, "bad")
 		}
 		if report := run(t, LoadConfig{Endpoint: r.address(transport), Transport: transport, TotalSpans: 200, SpansPerRequest: 100}); report.Acked != 0 || report.Failed != 200 || report.Retried != 0 {
 			t.Errorf("%s: report of bad requests %+v", transport, report)

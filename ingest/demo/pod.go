@@ -189,7 +189,6 @@ func stub(s *shop.Span, res *resource.Resource) *tracetest.SpanStub {
 // meter turns readings into metric data and adds counters up.
 type meter struct {
 	start  time.Time
-	last   time.Time
 	totals map[counterKey]counter
 }
 

@@ -30,7 +30,7 @@ type receiver struct {
 	grpcAddr, httpAddr string
 
 	// refuse, when set, is asked before a request is taken: an error for gRPC, a status and Retry-After for HTTP.
-	refuse func() (err error, status int, after string)
+	refuse func() (status int, after string, err error)
 	// reject is the partial success of every trace request.
 	reject int64
 	// arrived hears of every taken request.
@@ -89,7 +89,7 @@ func (r *receiver) address(transport string) string {
 // take stores a request unless it is refused.
 func (r *receiver) take(ctx context.Context, store func()) error {
 	if r.refuse != nil {
-		if err, _, _ := r.refuse(); err != nil {
+		if _, _, err := r.refuse(); err != nil {
 			return err
 		}
 	}
@@ -152,7 +152,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.bodies[sha256.Sum256(body)]++
 	r.mu.Unlock()
 	if r.refuse != nil {
-		if _, status, after := r.refuse(); status != 0 {
+		if status, after, _ := r.refuse(); status != 0 {
 			w.Header().Set("Retry-After", after)
 			w.WriteHeader(status)
 			return

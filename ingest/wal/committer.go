@@ -179,7 +179,7 @@ func (l *Log) create() (*Segment, error) {
 func writeAll(pwritev func(int, [][]byte, int64) (int, error), f *os.File, vectors [][]byte, offset int64) error {
 	for len(vectors) > 0 {
 		n, err := pwritev(int(f.Fd()), vectors[:min(len(vectors), maxVectors)], offset)
-		if err == unix.EINTR {
+		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil {

@@ -3,12 +3,13 @@ package wal
 import (
 	"errors"
 	"fmt"
-	"loadline/ingest/wal/recent"
 	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"loadline/ingest/wal/recent"
 
 	"golang.org/x/sys/unix"
 )

@@ -53,8 +53,8 @@ func serve(t *testing.T, h http.Handler) func(context.Context, string) (net.Conn
 		t.Fatal(err)
 	}
 	server := &http.Server{Handler: h}
-	go server.Serve(l)
-	t.Cleanup(func() { server.Close() })
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close() })
 	return func(ctx context.Context, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}

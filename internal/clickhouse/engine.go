@@ -315,7 +315,8 @@ func (e *Engine) start() (*child, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("pipe to the engine: %w", err), lifeR.Close(), lifeW.Close())
 	}
-	cmd := exec.Command(e.cfg.Command[0], append(append([]string{}, e.cfg.Command[1:]...), e.flags()...)...)
+	// The supervisor ends the child in its own order, so the child hangs on no context.
+	cmd := exec.CommandContext(context.Background(), e.cfg.Command[0], append(append([]string{}, e.cfg.Command[1:]...), e.flags()...)...)
 	cmd.Env = append(append(os.Environ(), "TZ=UTC"), e.cfg.Env...)
 	cmd.ExtraFiles = []*os.File{lifeR, readyW}
 	cmd.SysProcAttr = childAttributes()

@@ -158,7 +158,9 @@ func value(t *testing.T, typ string, n int) any {
 		return value(t, arg, n)
 	case "FixedString":
 		var size int
-		fmt.Sscan(arg, &size)
+		if _, err := fmt.Sscan(arg, &size); err != nil {
+			t.Fatal(err)
+		}
 		return strings.Repeat(string(rune('a'+n)), size)
 	case "DateTime":
 		return at

@@ -84,9 +84,16 @@ func (s *spanSource) encode() (*encoder, slot) {
 
 // A route is the verb and the resource of it.
 var loadPaths = [loadRoutes][2]string{
-	{"GET", "/api/v2/{service}/items/{id}"}, {"GET", "/api/v2/{service}/items"}, {"POST", "/api/v2/{service}/items"},
-	{"PUT", "/api/v2/{service}/items/{id}"}, {"DELETE", "/api/v2/{service}/items/{id}"}, {"GET", "/api/v2/{service}/users/{id}/history"},
-	{"POST", "/api/v2/{service}/search"}, {"GET", "/api/v2/{service}/reports/{id}"}, {"PATCH", "/api/v2/{service}/users/{id}"}, {"POST", "/api/v2/{service}/batches/{id}/run"},
+	{"GET", "/api/v2/{service}/items/{id}"},
+	{"GET", "/api/v2/{service}/items"},
+	{"POST", "/api/v2/{service}/items"},
+	{"PUT", "/api/v2/{service}/items/{id}"},
+	{"DELETE", "/api/v2/{service}/items/{id}"},
+	{"GET", "/api/v2/{service}/users/{id}/history"},
+	{"POST", "/api/v2/{service}/search"},
+	{"GET", "/api/v2/{service}/reports/{id}"},
+	{"PATCH", "/api/v2/{service}/users/{id}"},
+	{"POST", "/api/v2/{service}/batches/{id}/run"},
 }
 
 func (s *spanSource) request(p *loadPod) (method, route, path string) {
@@ -111,11 +118,11 @@ func (s *spanSource) request(p *loadPod) (method, route, path string) {
 func splitBraces(s string) (parts []string) {
 	last := 0
 	for i := range s {
-		switch {
-		case s[i] == '{':
+		switch s[i] {
+		case '{':
 			parts = append(parts, s[last:i])
 			last = i
-		case s[i] == '}':
+		case '}':
 			parts = append(parts, s[last:i+1])
 			last = i + 1
 		}

@@ -206,7 +206,7 @@ func TestReadingsAreUniqueAndPlausible(t *testing.T) {
 		for _, r := range s.Readings {
 			label := r.Name
 			for _, a := range r.Attributes {
-				label += "," + string(a.Key) + "=" + a.Value.Emit()
+				label += "," + string(a.Key) + "=" + a.Value.String()
 			}
 			if seen[label] {
 				t.Errorf("series %q twice in one source", label)

@@ -47,7 +47,7 @@ func traffic(t testing.TB, m *Model, from time.Time, length time.Duration, n int
 func value(s Span, key string) string {
 	for _, a := range s.Attributes {
 		if string(a.Key) == key {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""

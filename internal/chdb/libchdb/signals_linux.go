@@ -16,7 +16,7 @@ type signalActions [65]sigaction
 func saveSignals() signalActions {
 	var a signalActions
 	for i := 1; i < len(a); i++ {
-		unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(i), 0, uintptr(unsafe.Pointer(&a[i])), 8, 0, 0)
+		_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(i), 0, uintptr(unsafe.Pointer(&a[i])), 8, 0, 0)
 	}
 	return a
 }
@@ -28,6 +28,6 @@ func (a *signalActions) restore() {
 		if i == int(unix.SIGKILL) || i == int(unix.SIGSTOP) || i == 34 || a[i] == now[i] {
 			continue
 		}
-		unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(i), uintptr(unsafe.Pointer(&a[i])), 0, 8, 0, 0)
+		_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(i), uintptr(unsafe.Pointer(&a[i])), 0, 8, 0, 0)
 	}
 }

@@ -58,7 +58,7 @@ func run(ctx context.Context, cfg Config, tell func(string)) error {
 		return err
 	}
 	defer engine.Close()
-	listener, err := listen(cfg)
+	listener, err := listen(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func supervised(cancel context.CancelFunc) func(string) {
 	}
 }
 
-func listen(cfg Config) (net.Listener, error) {
+func listen(ctx context.Context, cfg Config) (net.Listener, error) {
 	if cfg.Listen != "" {
 		return listenTCP(cfg.Listen)
 	}
@@ -123,7 +123,7 @@ func listen(cfg Config) (net.Listener, error) {
 	if len(path) >= maxSocketPath {
 		return nil, fmt.Errorf("socket %q: the path has %d bytes, a unix socket allows %d; choose a shorter one with --socket", path, len(path), maxSocketPath-1)
 	}
-	if err := removeStale(path); err != nil {
+	if err := removeStale(ctx, path); err != nil {
 		return nil, err
 	}
 	defer syscall.Umask(syscall.Umask(0o177))
@@ -135,7 +135,7 @@ func listen(cfg Config) (net.Listener, error) {
 }
 
 // removeStale removes the socket that an engine left behind, unless one still answers there.
-func removeStale(path string) error {
+func removeStale(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -146,8 +146,8 @@ func removeStale(path string) error {
 	if info.Mode()&os.ModeSocket == 0 {
 		return fmt.Errorf("socket %q: a file that is no socket stands there; choose another path with --socket", path)
 	}
-	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		c.Close()
+	if c, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", path); err == nil {
+		_ = c.Close()
 		return fmt.Errorf("socket %q is in use by another process; stop it, or choose another with --socket", path)
 	}
 	if err := os.Remove(path); err != nil {

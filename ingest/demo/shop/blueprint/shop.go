@@ -40,9 +40,11 @@ type Step struct {
 func work(name string, ms float64, inner ...Step) Step {
 	return Step{Op: Work, Name: name, MS: ms, Steps: inner}
 }
+
 func cache(key string, miss float64, inner ...Step) Step {
 	return Step{Op: Cache, Name: key, MS: 0.9, Miss: miss, Steps: inner}
 }
+
 func sql(summary, text string, ms float64, rows int) Step {
 	return Step{Op: SQL, Name: summary, Text: text, MS: ms, Rows: rows}
 }
@@ -51,6 +53,7 @@ func publish(topic string) Step          { return Step{Op: Publish, Target: topi
 func external(host, request string, ms float64) Step {
 	return Step{Op: External, Target: host, Name: request, MS: ms}
 }
+
 func search(index, query string, ms float64, rows int) Step {
 	return Step{Op: Search, Target: index, Text: query, MS: ms, Rows: rows}
 }
@@ -59,6 +62,7 @@ func maybe(chance float64, s Step) Step {
 	s.Chance = chance
 	return s
 }
+
 func perItem(s Step) Step {
 	s.Fans = true
 	return s
@@ -131,7 +135,8 @@ func Services() []*Service {
 }
 
 func edgeGateway() *Service {
-	return &Service{Name: "edge-gateway", Lang: "go", Replicas: 6, CPU: 0.41,
+	return &Service{
+		Name: "edge-gateway", Lang: "go", Replicas: 6, CPU: 0.41,
 		Releases: []Release{{"1.44.2", 6 * day}, {"1.44.0", 20 * day}, {"1.43.7", 60 * day}},
 		Endpoints: []Endpoint{
 			{Method: "GET", Route: "/v1/session", Share: 215, MS: 1.4, Fail: 0.0004, Reject: 0.05, Steps: []Step{work("auth.verify", 0.7), cache("session:{id}", 0.03)}},
@@ -149,13 +154,15 @@ func edgeGateway() *Service {
 			proxy("checkout-api", "DELETE", "/v1/cart/{id}/items/{item}", 2.1, 0.03),
 			proxy("checkout-api", "POST", "/v1/orders", 18.9, 0.015),
 			proxy("checkout-api", "GET", "/v1/orders/{id}", 22.7, 0.02),
-		}}
+		},
+	}
 }
 
 func checkoutAPI() *Service {
 	items := perItem(sql("SELECT line_items", "SELECT * FROM line_items WHERE order_id = $1", 4.2, 3))
 	reserve := call("inventory", "POST /reserve")
-	return &Service{Name: "checkout-api", Lang: "java", Replicas: 8, CPU: 0.52,
+	return &Service{
+		Name: "checkout-api", Lang: "java", Replicas: 8, CPU: 0.52,
 		Releases: []Release{{"2.13.4", 9 * day}, {"2.13.3", 19 * day}, {"2.12.8", 60 * day}},
 		Endpoints: []Endpoint{
 			{Method: "POST", Route: "/v1/checkout", MS: 9, Fail: 0.0018, Reject: 0.01, Steps: []Step{
@@ -188,11 +195,13 @@ func checkoutAPI() *Service {
 				sql("SELECT orders", "SELECT id, customer_id, total_cents, currency, status, created_at FROM orders WHERE id = $1", 3.8, 1),
 				together(sql("SELECT line_items", "SELECT * FROM line_items WHERE order_id = $1", 4.2, 3), call("payments", "GET /payments/{id}")),
 			}},
-		}}
+		},
+	}
 }
 
 func catalogAPI() *Service {
-	return &Service{Name: "catalog-api", Lang: "node", Replicas: 5, CPU: 0.46,
+	return &Service{
+		Name: "catalog-api", Lang: "node", Replicas: 5, CPU: 0.46,
 		Releases: []Release{{"5.3.1", 22 * hour}, {"5.3.0", 12 * day}, {"5.2.9", 26 * day}, {"5.2.4", 60 * day}},
 		Endpoints: []Endpoint{
 			{Method: "GET", Route: "/v1/home", MS: 4, Fail: 0.0003, Steps: []Step{
@@ -210,11 +219,13 @@ func catalogAPI() *Service {
 			{Method: "GET", Route: "/v1/products/{id}/reviews", MS: 3, Fail: 0.0003, Steps: []Step{
 				sql("SELECT reviews", "SELECT id, rating, title, body, author, created_at FROM reviews WHERE product_id = $1 ORDER BY created_at DESC LIMIT 20", 9, 20),
 			}},
-		}}
+		},
+	}
 }
 
 func payments() *Service {
-	return &Service{Name: "payments", Lang: "go", Replicas: 4, CPU: 0.33,
+	return &Service{
+		Name: "payments", Lang: "go", Replicas: 4, CPU: 0.33,
 		Releases: []Release{{"3.8.0", 2 * day}, {"3.7.5", 13 * day}, {"3.7.1", 60 * day}},
 		Endpoints: []Endpoint{
 			{Method: "POST", Route: "/charge", MS: 3.5, Fail: 0.0007, Reject: 0.012, Steps: []Step{
@@ -225,11 +236,13 @@ func payments() *Service {
 			{Method: "GET", Route: "/payments/{id}", MS: 2, Fail: 0.0003, Reject: 0.01, Steps: []Step{
 				cache("payment:{id}", 0.2, external("api.stripe.com", "GET /v1/payment_intents/{id}", 61)),
 			}},
-		}}
+		},
+	}
 }
 
 func ordersWorker() *Service {
-	return &Service{Name: "orders-worker", Lang: "java", Replicas: 6, CPU: 0.38,
+	return &Service{
+		Name: "orders-worker", Lang: "java", Replicas: 6, CPU: 0.38,
 		Releases: []Release{{"2.13.9", 3 * day}, {"2.13.4", 16 * day}, {"2.12.8", 60 * day}},
 		Endpoints: []Endpoint{
 			{Topic: "orders", MS: 7, Fail: 0.0021, Steps: []Step{
@@ -241,11 +254,13 @@ func ordersWorker() *Service {
 			{Topic: "emails", Linked: true, MS: 5, Fail: 0.003, Steps: []Step{
 				external("api.postmarkapp.com", "POST /email/withTemplate", 140),
 			}},
-		}}
+		},
+	}
 }
 
 func inventory() *Service {
-	return &Service{Name: "inventory", Lang: "go", Replicas: 3, CPU: 0.18,
+	return &Service{
+		Name: "inventory", Lang: "go", Replicas: 3, CPU: 0.18,
 		Releases: []Release{{"1.19.4", 31 * day}},
 		Endpoints: []Endpoint{
 			{Method: "POST", Route: "/reserve", MS: 2.4, Fail: 0.0005, Reject: 0.01, Steps: []Step{
@@ -257,11 +272,13 @@ func inventory() *Service {
 			{Method: "GET", Route: "/stock", MS: 1.8, Fail: 0.0003, Query: "skus={id},{id},{id},{id}", Steps: []Step{
 				sql("SELECT stock", "SELECT sku, available FROM stock WHERE sku = ANY($1)", 6.6, 36),
 			}},
-		}}
+		},
+	}
 }
 
 func searchAPI() *Service {
-	return &Service{Name: "search-api", Lang: "python", Replicas: 4, CPU: 0.57,
+	return &Service{
+		Name: "search-api", Lang: "python", Replicas: 4, CPU: 0.57,
 		Releases: []Release{{"0.92.0", 9 * day}, {"0.91.2", 24 * day}, {"0.90.0", 60 * day}},
 		Endpoints: []Endpoint{
 			{Method: "GET", Route: "/v1/search", MS: 12, Fail: 0.0008, Reject: 0.004, Query: "q={word}&page={page}", Steps: []Step{
@@ -271,7 +288,8 @@ func searchAPI() *Service {
 			{Method: "GET", Route: "/v1/suggest", MS: 4, Fail: 0.0003, Query: "q={word}", Steps: []Step{
 				maybe(0.12, search("suggestions", `{"suggest":{"text":"?","completion":{"field":"suggest","size":8}}}`, 9, 8)),
 			}},
-		}}
+		},
+	}
 }
 
 // Refusals are the answers that an endpoint turns requests away with: the edge for who asks, others for what is asked.
