@@ -127,7 +127,7 @@ func TestVisible(t *testing.T) {
 	_, db := p.open(t)
 	measure := func(name string, first uint64) {
 		t.Helper()
-		const n = 9
+		const n = 7
 		took := make([]time.Duration, n)
 		for i := range took {
 			took[i] = visible(t, db, p, first+uint64(i))

@@ -281,10 +281,11 @@ func (p *process) metric(t testing.TB, name string) float64 {
 // open connects to the engine of the process through the socket in its data directory.
 func (p *process) open(t testing.TB) (*query.Store, *clickhouse.DB) {
 	t.Helper()
-	db, err := clickhouse.Open(t.Context(), clickhouse.Config{Socket: filepath.Join(p.dir, "engine", "engine.sock")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	var db *clickhouse.DB
+	eventually(t, 30*time.Second, func() (err error) { // the engine may be away for a moment
+		db, err = clickhouse.Open(t.Context(), clickhouse.Config{Socket: filepath.Join(p.dir, "engine", "engine.sock")})
+		return err
+	})
 	t.Cleanup(func() { _ = db.Close() })
 	return query.New(db), db
 }
