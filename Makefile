@@ -17,7 +17,7 @@ export LOADLINE_LIBCHDB := $(LIBCHDB)
 AXE := $(CACHE)/axe/axe.min.js
 
 # Each folder with a package-lock.json under a testdata folder is a Node program that tests run.
-NODE_APPS ?= $(dir $(wildcard cmd/*/testdata/*/package-lock.json ingest/*/testdata/*/package-lock.json))
+NODE_APPS ?= $(dir $(wildcard cmd/*/testdata/*/package-lock.json cmd/*/*/testdata/*/package-lock.json ingest/*/testdata/*/package-lock.json))
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
