@@ -257,10 +257,17 @@ func (c sdkCheck) trace(t *testing.T) {
 	root, child := trace.Spans[0], trace.Spans[1]
 	start := c.began.Add(-5*time.Second + requests/2*time.Millisecond).UTC()
 	attributes := []query.Attribute{
-		{Key: "big", Value: "4611686018427387904", Type: 'i'}, {Key: "bytes", Value: "AP8=", Type: 'y'}, {Key: "http.request.method", Value: "GET", Type: 's'},
-		{Key: "http.response.status_code", Value: "503", Type: 'i'}, {Key: "http.route", Value: "/items/{id}", Type: 's'},
-		{Key: "list", Value: `["x","y"]`, Type: 'j'}, {Key: "map", Value: `{"a":1,"b":false}`, Type: 'j'}, {Key: "numbers", Value: `[1,2]`, Type: 'j'}, {Key: "text", Value: "a\n\n\"b\" é", Type: 's'},
-		{Key: "third", Value: "0.3333333333333333", Type: 'd'}, {Key: "yes", Value: "true", Type: 'b'},
+		{Key: "big", Value: "4611686018427387904", Type: 'i'},
+		{Key: "bytes", Value: "AP8=", Type: 'y'},
+		{Key: "http.request.method", Value: "GET", Type: 's'},
+		{Key: "http.response.status_code", Value: "503", Type: 'i'},
+		{Key: "http.route", Value: "/items/{id}", Type: 's'},
+		{Key: "list", Value: `["x","y"]`, Type: 'j'},
+		{Key: "map", Value: `{"a":1,"b":false}`, Type: 'j'},
+		{Key: "numbers", Value: `[1,2]`, Type: 'j'},
+		{Key: "text", Value: "a\n\n\"b\" é", Type: 's'},
+		{Key: "third", Value: "0.3333333333333333", Type: 'd'},
+		{Key: "yes", Value: "true", Type: 'b'},
 	}
 	want := query.Span{
 		ID: query.SpanID(c.detailed.SpanID()), Start: start, Duration: (requests/2 + 1) * time.Millisecond, Env: "test", Service: c.service,
@@ -296,9 +303,12 @@ func (c sdkCheck) trace(t *testing.T) {
 	wantResource := query.Resource{
 		ID: root.ResourceID, Env: "test", Service: c.service, Version: "1.2.3", Instance: "instance-1",
 		Attributes: []query.Attribute{
-			{Key: "deployment.environment.name", Value: "test", Type: 's'}, {Key: "process.command_args", Value: `["shop","-v"]`, Type: 'j'},
-			{Key: "process.pid", Value: "4711", Type: 'i'}, {Key: "service.instance.id", Value: "instance-1", Type: 's'},
-			{Key: "service.name", Value: c.service, Type: 's'}, {Key: "service.namespace", Value: "shop", Type: 's'},
+			{Key: "deployment.environment.name", Value: "test", Type: 's'},
+			{Key: "process.command_args", Value: `["shop","-v"]`, Type: 'j'},
+			{Key: "process.pid", Value: "4711", Type: 'i'},
+			{Key: "service.instance.id", Value: "instance-1", Type: 's'},
+			{Key: "service.name", Value: c.service, Type: 's'},
+			{Key: "service.namespace", Value: "shop", Type: 's'},
 			{Key: "service.version", Value: "1.2.3", Type: 's'},
 		},
 	}
