@@ -115,6 +115,7 @@ func benchmarkIngest(b *testing.B, args ...string) {
 		b.ReportMetric(float64(stored)/spans, "stored-B/span")
 		b.ReportMetric(float64(report.Bytes)/spans, "sent-B/span")
 		b.ReportMetric(float64(serverPeak+enginePeak)/(1<<20), "peak-MiB")
+		b.ReportMetric(float64(enginePeak)/(1<<20), "engine-peak-MiB")
 		b.ReportMetric(spans/report.Elapsed.Seconds(), "spans/s")
 		b.ReportMetric(float64(report.P50.Microseconds())/1e3, "ack-p50-ms")
 		b.ReportMetric(float64(report.P99.Microseconds())/1e3, "ack-p99-ms")
