@@ -4,7 +4,9 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -34,10 +36,17 @@ func newServeCommand() *cobra.Command {
 	return cmd
 }
 
+// softMemoryLimit is where the garbage collector begins to work harder, not where memory ends. What is live is bounded
+// elsewhere: by the limits of the receivers, the size of a block and the caches.
+const softMemoryLimit = 384 << 20
+
 // serve runs a server until SIGINT, SIGTERM or the end of ctx. A second signal ends the process at once. beside, if not
 // nil, runs along with the server once that answers, until its context is done; it gets the server for its addresses.
 func serve(ctx context.Context, cfg config.Config, out io.Writer, log *slog.Logger, beside func(context.Context, *server.Server)) error {
 	slog.SetDefault(log)
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softMemoryLimit)
+	}
 	ctx, forget := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer forget()
 	context.AfterFunc(ctx, forget)
