@@ -3,11 +3,9 @@ package web
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -74,6 +72,11 @@ func newTab(t testing.TB, browser context.Context, base string) *tab {
 			b.mu.Unlock()
 		}
 	}()
+	// Without it a click may meet the transition from one page to the next.
+	calm := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}}}
+	if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, calm); err != nil {
+		t.Fatal(err)
+	}
 	b.size(1440, 900)
 	return b
 }
@@ -111,13 +114,23 @@ func eval[T any](b *tab, expression string) T {
 	return v
 }
 
-// until waits until an expression is true.
+// until waits until an expression is true. Pages may come and go meanwhile.
 func (b *tab) until(expression string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
 	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(50*time.Millisecond))); err != nil {
-		b.t.Fatalf("never true: %s: %v (page %s)", expression, err, eval[string](b, "location.href"))
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("document.readyState === 'complete' && !!("+expression+")"))
+		if err == nil && ok {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			b.t.Fatalf("never true: %s: %v (page %s)", expression, err, eval[string](b, "location.href"))
+		case <-again.C:
+		}
 	}
 }
 
@@ -260,10 +273,6 @@ func TestBrowserPages(t *testing.T) {
 		}
 	}
 }
-
-var _ = emulation.SetEmulatedMedia
-var _ = fmt.Sprint
-var _ = strings.Contains
 
 // TestBrowserPhone opens every page on a narrow screen. Nothing may be wider than the screen.
 func TestBrowserPhone(t *testing.T) {

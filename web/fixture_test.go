@@ -8,7 +8,9 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -231,11 +233,14 @@ FROM spans WHERE `+since, from)
 // fixture is a server over a database with traffic in it.
 type fixture struct {
 	*httptest.Server
-	web    *Server
-	db     *clickhouse.DB
-	shop   *shop
-	now    time.Time
-	health Health
+	web  *Server
+	db   *clickhouse.DB
+	shop *shop
+	now  time.Time
+
+	mu      sync.Mutex
+	health  Health
+	stopHub func()
 }
 
 // newFixture starts a server. Without traffic nothing was ever stored.
@@ -253,23 +258,39 @@ func newFixture(t testing.TB, traffic bool) *fixture {
 		Facts:   []Fact{{Label: "Queue", Value: "0 segments"}, {Label: "Batch", Value: "24,000 spans"}},
 		Storage: Storage{Engine: "embedded ClickHouse 26.7", Where: "./loadline-data", Free: 80e9},
 	}
-	s, err := New(Config{Store: query.New(f.db), Health: func() Health { return f.health }, Version: "test", HTTPAddr: "127.0.0.1:4318", GRPCAddr: "127.0.0.1:4317", Patience: time.Minute})
+	s, err := New(Config{Store: query.New(f.db), Health: f.healthNow, Version: "test", HTTPAddr: "127.0.0.1:4318", GRPCAddr: "127.0.0.1:4317", Patience: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.web = s
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
+	f.run(t)
 	f.Server = httptest.NewServer(s.Handler())
 	t.Cleanup(func() {
+		f.stopHub()
+		f.Close()
+	})
+	return f
+}
+
+func (f *fixture) healthNow() Health {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := f.health
+	h.Listeners = slices.Clone(h.Listeners)
+	return h
+}
+
+// run starts the live updates.
+func (f *fixture) run(t testing.TB) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f.web.Run(ctx) }()
+	f.stopHub = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("hub: %v", err)
 		}
-		f.Close()
 	})
-	return f
 }
 
 // page fetches a page as text and fails when it is not answered with 200.

@@ -20,6 +20,9 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 func (s *Server) render(w http.ResponseWriter, r *http.Request, code int, c templ.Component) {
 	var b bytes.Buffer
 	if err := c.Render(r.Context(), &b); err != nil {
+		if r.Context().Err() != nil {
+			return // the browser went away
+		}
 		s.config.Logger.Error("page failed", "path", r.URL.Path, "err", err)
 		http.Error(w, "the page could not be rendered; the server's log says why", http.StatusInternalServerError)
 		return

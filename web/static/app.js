@@ -133,12 +133,13 @@ function span(text, cls) { const s = document.createElement('span'); s.textConte
 const pal = $('#pal'), palQ = $('#pal-q'), palL = $('#pal-l');
 /** @type {{t: string, h: string, g: string}[]} */
 let offers = [];
-const palMove = combobox(palQ, palL, () => $('[aria-selected=true] a', palL)?.click());
+const palMove = combobox(palQ, palL, () => { location.href = $('[aria-selected=true]', palL).dataset.href; });
+palL?.addEventListener('click', (/** @type {Event} */ e) => { const li = /** @type {any} */ (e.target).closest('li'); if (li) location.href = li.dataset.href; });
 function showOffers() {
   const q = palQ.value.trim().toLowerCase();
   const hits = offers.filter(o => o.t.toLowerCase().includes(q)).slice(0, 50);
   if (/^[0-9a-f]{16,32}$/.test(q)) hits.unshift({t: q, h: '/traces/' + q + location.search, g: 'Trace'});
-  palL.replaceChildren(...hits.map((o, i) => { const a = document.createElement('a'); a.href = o.h; a.tabIndex = -1; a.append(span(o.t), span(o.g, 'grp')); return option('o' + i, a); }));
+  palL.replaceChildren(...hits.map((o, i) => { const li = option('o' + i, span(o.t, 'cut'), span(o.g, 'grp')); li.dataset.href = o.h; return li; }));
   palMove(1);
 }
 async function openPalette() {
@@ -179,9 +180,13 @@ addEventListener('click', async e => {
   e.preventDefault();
   const u = new URL(a.href); u.searchParams.set('part', 'rows'); a.setAttribute('aria-busy', 'true');
   try {
-    const m = await (await fetch(u)).json();
-    $('#rows').append(LL.fragment(m.html)); if (!utc && root.dataset.tz !== here) localise();
-    if (m.more) a.href = m.more; else a.remove();
+    for (let tries = 0; tries < 8; tries++) { // a part of the range may hold nothing
+      const m = await (await fetch(u)).json();
+      $('#rows').append(LL.fragment(m.html)); if (!utc && root.dataset.tz !== here) localise();
+      if (!m.more) { a.remove(); break; }
+      a.href = m.more; if (m.html) break;
+      u.search = new URL(m.more, location.href).search; u.searchParams.set('part', 'rows');
+    }
     a.removeAttribute('aria-busy');
   } catch { location.href = a.href; }
 });

@@ -92,7 +92,7 @@ function small() {
   model(i => +els[i].dataset.p, els.length);
   els.forEach((el, i) => { el.dataset.i = i; closed[i] = el.getAttribute('aria-expanded') === 'false' ? 1 : 0; if (el.getAttribute('aria-selected') === 'true') cur = i; });
   critical = i => 'cp' in els[i].dataset; failed = i => els[i].classList.contains('err'); ident = i => els[i].dataset.id;
-  paint = () => { for (const el of els) el.hidden = true; for (let k = 0; k < nv; k++) { const i = vis[k]; els[i].hidden = false; if (below[i]) els[i].setAttribute('aria-expanded', String(!closed[i])); } };
+  paint = () => { const on = new Set(vis.subarray(0, nv)); els.forEach((el, i) => { el.hidden = !on.has(i); if (below[i]) el.setAttribute('aria-expanded', String(!closed[i])); }); };
   show = (i, focus) => { for (const el of els) { const on = el === els[i]; el.setAttribute('aria-selected', String(on)); el.tabIndex = on ? 0 : -1; } if (focus) els[i].focus({preventScroll: true}); els[i].scrollIntoView({block: 'nearest'}); };
   layout();
 }

@@ -88,7 +88,7 @@ func (p Page) Link(path string, pairs ...string) string {
 func (p Page) With(pairs ...string) string {
 	values := url.Values{}
 	for name, v := range p.Query {
-		if name != "cursor" {
+		if name != "cursor" && name != "part" {
 			values[name] = slices.Clone(v)
 		}
 	}
