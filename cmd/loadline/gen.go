@@ -35,6 +35,7 @@ func newGenCommand() *cobra.Command {
 	f.Float64Var(&cfg.SpansPerSecond, "rate", 0, "items a second; 0 is as fast as they are acknowledged")
 	f.DurationVar(&cfg.Duration, "duration", time.Minute, "how long to send")
 	f.IntVar(&cfg.TotalSpans, "total", 0, "stop after so many items; 0 leaves it to the duration")
+	f.DurationVar(&cfg.Spread, "spread", 0, "date a total of items evenly over so long before now")
 	f.IntVar(&cfg.Connections, "connections", 4, "connections, each with one request at a time")
 	f.IntVar(&cfg.SpansPerRequest, "batch", 1000, "items a request")
 	f.Uint64Var(&cfg.Seed, "seed", 1, "the same seed makes the same telemetry")

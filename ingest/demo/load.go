@@ -36,7 +36,9 @@ type LoadConfig struct {
 	TotalSpans int
 	// Duration ends the load; 0 leaves it to TotalSpans.
 	Duration time.Duration
-	Seed     uint64
+	// Spread dates the requests of a TotalSpans evenly over so long before the start, instead of when they are sent.
+	Spread time.Duration
+	Seed   uint64
 	// FirstRequest is the number of the first request, for a load that goes on where another ended.
 	FirstRequest uint64
 	// AbandonUnknown gives a request up when the connection breaks before its answer, as its outcome is unknown.
@@ -81,6 +83,8 @@ func (c *LoadConfig) setDefaults() error {
 		return fmt.Errorf("connections %d is negative", c.Connections)
 	case c.SpansPerSecond < 0 || math.IsNaN(c.SpansPerSecond):
 		return fmt.Errorf("spans a second %v is negative", c.SpansPerSecond)
+	case c.Spread < 0 || c.Spread > 0 && c.TotalSpans <= 0:
+		return errors.New("spread is negative, or has no total of spans to spread")
 	case c.TotalSpans <= 0 && c.Duration <= 0:
 		return errors.New("load has no end: set a duration or a total of spans")
 	}
@@ -145,6 +149,14 @@ func Load(ctx context.Context, cfg LoadConfig) (LoadReport, error) {
 // patience is how long after the end of a load its last requests may take.
 const patience = 10 * time.Second
 
+// date is the time of the telemetry in request n.
+func (l *load) date(n uint64) time.Time {
+	if l.cfg.Spread == 0 {
+		return time.Now()
+	}
+	return l.begin.Add(-l.cfg.Spread + time.Duration(float64(l.cfg.Spread)*float64(n)/float64(l.requests)))
+}
+
 // work sends the next request that nobody has taken until ctx ends; a request under way ends with sending.
 func (l *load) work(ctx, sending context.Context, c *sender.Client) {
 	var body []byte
@@ -157,7 +169,7 @@ func (l *load) work(ctx, sending context.Context, c *sender.Client) {
 		if !ok {
 			return
 		}
-		body = l.gen.Append(body[:0], l.cfg.FirstRequest+n, time.Now())
+		body = l.gen.Append(body[:0], l.cfg.FirstRequest+n, l.date(n))
 		rejected, err := c.Deliver(sending, l.cfg.Signal, body, !l.cfg.AbandonUnknown, l.retried)
 		l.settle(l.cfg.FirstRequest+n, len(body), rejected, time.Since(due), err)
 	}

@@ -130,15 +130,15 @@ func BenchmarkIngest2000PerSecond(b *testing.B) {
 	benchmarkIngest(b, "--rate", "2000", "--duration", "60s", "--batch", "512")
 }
 
-// BenchmarkPages asks every page of a server that holds ten million spans. A page is asked for the usual range, and for
+// BenchmarkPages asks every page of a server that holds ten million spans of two hours. A page is asked for the usual range, and for
 // one that covers all data.
 func BenchmarkPages(b *testing.B) {
 	const spans = 10_000_000
 	p := serve(b, b.TempDir())
 	_, db := p.open(b)
-	report := p.generate(b, "--total", strconv.Itoa(spans))
+	report := p.generate(b, "--total", strconv.Itoa(spans), "--spread", "2h")
 	p.settle(b, db, report.Acked)
-	trace := one[string](b, db, "SELECT lower(hex(trace_id)) FROM spans WHERE slice > now() - 3600 LIMIT 1")
+	trace := one[string](b, db, "SELECT lower(hex(trace_id)) FROM spans WHERE slice > now() - 1200 LIMIT 1")
 	service := one[string](b, db, "SELECT service FROM red_1h LIMIT 1")
 	for _, page := range []string{
 		"/", "/services", "/services/" + service, "/traces", "/traces?q=service%3D" + service,
