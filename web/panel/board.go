@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"loadline/query"
@@ -24,6 +25,9 @@ type Config struct {
 type Board struct {
 	config Config
 	cache  cache
+
+	mu    sync.Mutex
+	shell *query.Overview // the last answer of Shell
 }
 
 // New returns a board.

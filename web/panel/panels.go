@@ -77,15 +77,29 @@ func (b *Board) Counts(ctx context.Context, sc Scope, patience time.Duration) (*
 	})
 }
 
-// Shell returns what every page shows of the whole: how many services there are and in which environments.
-func (b *Board) Shell(ctx context.Context, env string) *query.Overview {
-	const keep, patience = 15 * time.Second, 200 * time.Millisecond
-	counts, err := cached(ctx, &b.cache, "shell "+env, keep, patience, func(ctx context.Context) (*query.Overview, error) {
-		sc := Scope{Env: env, Length: "1h"}
-		return b.config.Store.Overview(ctx, sc.Selector(), sc.Range(b.config.Now()))
+// Shell returns what every page shows of the whole: how many services there are and in which environments. Only the
+// first page waits for it; later ones show the last answer while a new one is computed.
+func (b *Board) Shell(ctx context.Context) *query.Overview {
+	const keep = 15 * time.Second
+	b.mu.Lock()
+	last := b.shell
+	b.mu.Unlock()
+	patience := time.Second
+	if last != nil {
+		patience = time.Millisecond
+	}
+	counts, err := cached(ctx, &b.cache, "shell", keep, patience, func(ctx context.Context) (*query.Overview, error) {
+		sc := Scope{Length: "1h"}
+		counts, err := b.config.Store.Overview(ctx, sc.Selector(), sc.Range(b.config.Now()))
+		if err == nil {
+			b.mu.Lock()
+			b.shell = counts
+			b.mu.Unlock()
+		}
+		return counts, err
 	})
 	if err != nil {
-		return nil // the panels of the page tell what is wrong
+		return last // the panels of the page tell what is wrong
 	}
 	return counts
 }

@@ -129,7 +129,7 @@ function large(d) {
     for (let j = 0; j < pool.length; j++) {
       const k = top + j, o = pool[k % pool.length];
       if (k >= nv) { o.row.hidden = true; continue; }
-      const i = vis[k], c = d.colors[d.v[i]] || 8, level = Math.min(depth[i], 24), x = pct(S[i]), w = Math.max(.1, pct(d.w[i])), fits = x + w < 86 && (x + w < 72 || w < 30), out = x > 14 && w < 30, sel = i === cur;
+      const i = vis[k], c = d.colors[d.v[i]] || 9, level = Math.min(depth[i], 24), x = pct(S[i]), w = Math.max(.1, pct(d.w[i])), fits = x + w < 86 && (x + w < 72 || w < 30), out = x > 14 && w < 30, sel = i === cur;
       o.row.hidden = false; o.row.dataset.i = i; o.row.style.transform = `translateY(${k * H}px)`; o.row.tabIndex = sel || (cur < 0 && k === top) ? 0 : -1;
       o.row.setAttribute('aria-level', String(depth[i] + 1)); o.row.setAttribute('aria-rowindex', String(k + 1)); o.row.setAttribute('aria-selected', String(sel)); o.row.classList.toggle('err', errs.has(i));
       if (below[i]) o.row.setAttribute('aria-expanded', String(!closed[i])); else o.row.removeAttribute('aria-expanded');

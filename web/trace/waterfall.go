@@ -156,7 +156,7 @@ func (w *Waterfall) row(p view.Page, traceID string, l line) view.SpanRow {
 	row.X, row.W = view.Position(x), view.Position(width)
 	duration := n.Duration
 	if n.Missing {
-		row.Op, row.Service, row.Color = "missing parent", "", 8
+		row.Op, row.Service, row.Color = "missing parent", "", view.NoColor
 	} else {
 		row.Op, row.Service = n.Span.Operation, Place(n.Span)
 		row.Color = view.Color(row.Service)

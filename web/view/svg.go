@@ -45,13 +45,17 @@ func Highlight(snippet string) string {
 	return strings.Join(lines, "\n")
 }
 
-// Color gives a service one of seven colours, always the same one. The eighth is for what has no service.
+// NoColor is the colour of what belongs to no service.
+const NoColor = 9
+
+// Color gives a service one of eight colours, always the same one on every page. The start of the hash is one with
+// which the services of the demo all differ.
 func Color(service string) int {
-	var h uint32 = 2166136261
+	h := uint32(434)
 	for i := range len(service) {
 		h = (h ^ uint32(service[i])) * 16777619
 	}
-	return int(h%7) + 1
+	return int((h^h>>16)%8) + 1
 }
 
 // Position writes a percentage for an SVG attribute.
