@@ -26,6 +26,15 @@ type Key struct {
 	Root, Failed                     bool
 }
 
+// Span kinds of OTLP that are work for somebody else.
+const (
+	kindServer   = 2
+	kindConsumer = 5
+)
+
+// inbound says whether the span is work that its service was asked for.
+func (k *Key) inbound() bool { return k.Kind == kindServer || k.Kind == kindConsumer || k.Root }
+
 // StatusError is the status of a failed span that has no HTTP status code.
 const StatusError = 6
 
@@ -151,6 +160,7 @@ func BucketIndex(ns uint64) int16 {
 // block is the form of the rows for the table red_10s.
 type block struct {
 	block              native.Block
+	inbound            *native.Numbers[uint8]
 	slice              *native.Numbers[uint32]
 	service, env       *native.LowCardinality
 	version, operation *native.LowCardinality
@@ -169,6 +179,7 @@ type block struct {
 
 func newBlock() *block {
 	b := &block{
+		inbound:   native.NewNumbers[uint8]("Bool"),
 		slice:     native.NewNumbers[uint32]("DateTime('UTC')"),
 		service:   native.NewLowCardinality(),
 		env:       native.NewLowCardinality(),
@@ -187,6 +198,7 @@ func newBlock() *block {
 		trace:     native.NewFixed(16),
 	}
 	b.block = native.Block{
+		{Name: "inbound", Column: b.inbound},
 		{Name: "slice", Column: b.slice},
 		{Name: "service", Column: b.service},
 		{Name: "env", Column: b.env},
@@ -225,6 +237,7 @@ func (b *block) fill(rows []row, names *Names) {
 	b.block.Reset()
 	for i := range rows {
 		r := &rows[i]
+		b.inbound.Append(native.Bool(r.key.inbound()))
 		b.slice.Append(r.key.Slice)
 		b.service.Append([]byte(names.Service.Value(r.key.Service)))
 		b.env.Append([]byte(names.Env.Value(r.key.Env)))

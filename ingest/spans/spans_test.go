@@ -455,7 +455,10 @@ func countRED(all map[string]nativetest.Row, r nativetest.Row) {
 	if sum == nil {
 		sum = nativetest.Row{
 			"spans": uint64(0), "requests": 0.0, "duration": 0.0, "latency": map[int64]float64{}, "slowest": uint64(0),
-			"root": root, "status": status,
+			"root": root, "status": status, "inbound": uint64(0),
+		}
+		if kind := r["kind"].(int64); root == 1 || kind == kindServer || kind == kindConsumer {
+			sum["inbound"] = uint64(1)
 		}
 		for _, column := range []string{"slice", "service", "env", "version", "operation", "kind", "error"} {
 			sum[column] = r[column]

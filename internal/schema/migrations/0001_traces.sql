@@ -53,9 +53,12 @@ SETTINGS {{merge_tree}};
 
 -- RED by 10 s slice of span start time. latency is a sparse histogram: index i counts durations in
 -- (2^((i-1)/8), 2^(i/8)] nanoseconds, so the geometric middle of a bucket is within 4.5 % of any value in it.
--- requests, duration and latency are adjusted for sampling; spans is the raw count.
+-- requests, duration and latency are adjusted for sampling; spans is the raw count. inbound says that the span is work
+-- that a service was asked for (a server's, a consumer's, or a root of any kind): nearly every question is about those
+-- rows, a fifth of all, so they stand together.
 CREATE TABLE red_10s
 (
+    inbound   Bool DEFAULT kind IN ('server', 'consumer') OR root CODEC(ZSTD(1)),
     slice     DateTime('UTC') CODEC(Delta, ZSTD(1)),
     service   LowCardinality(String),
     env       LowCardinality(String),
@@ -73,20 +76,20 @@ CREATE TABLE red_10s
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY toDate(slice)
-ORDER BY (slice, service, env, version, operation, kind, root, status, error)
+ORDER BY (inbound, slice, service, env, version, operation, kind, root, status, error)
 SETTINGS {{merge_tree}};
 
 -- The coarser tiers, for long ranges. They get the same counts as red_10s, some 30 s later.
 CREATE TABLE red_5m AS red_10s
 ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(slice)
-ORDER BY (slice, service, env, version, operation, kind, root, status, error)
+ORDER BY (inbound, slice, service, env, version, operation, kind, root, status, error)
 SETTINGS {{merge_tree}};
 
 CREATE TABLE red_1h AS red_10s
 ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(slice)
-ORDER BY (slice, service, env, version, operation, kind, root, status, error)
+ORDER BY (inbound, slice, service, env, version, operation, kind, root, status, error)
 SETTINGS {{merge_tree}};
 
 -- Calls between services and to inferred peers (databases, caches, queues, third parties), one slice a minute,
