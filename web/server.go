@@ -35,13 +35,13 @@ type Config struct {
 	Patience time.Duration
 }
 
-// The state of ingest and storage, filled in by who runs them.
+// How ingest and storage are is filled in by who runs them.
 type (
-	Health   = panel.Health
-	Listener = panel.Listener
-	Refusal  = panel.Refusal
-	Storage  = panel.Storage
-	Fact     = panel.Fact
+	Health   = panel.Health   // the whole
+	Listener = panel.Listener // one of the OTLP receivers
+	Refusal  = panel.Refusal  // requests that were answered with an error
+	Storage  = panel.Storage  // the ClickHouse behind everything
+	Fact     = panel.Fact     // a line of the settings page
 )
 
 // Server answers the requests of browsers.

@@ -109,7 +109,12 @@ func tableRow(t query.TableStats) []view.Cell {
 		oldest = t.Oldest.Format("2006-01-02")
 	}
 	return []view.Cell{
-		{Text: t.Name, Mono: true}, {Text: view.Count(float64(t.Rows))}, {Text: view.Bytes(t.Bytes)}, {Text: view.Bytes(t.RawBytes), Dim: true},
-		{Text: perRow}, {Text: view.Count(float64(t.Parts)), Dim: true}, {Text: oldest, Dim: true},
+		{Text: t.Name, Mono: true},
+		{Text: view.Count(float64(t.Rows))},
+		{Text: view.Bytes(t.Bytes)},
+		{Text: view.Bytes(t.RawBytes), Dim: true},
+		{Text: perRow},
+		{Text: view.Count(float64(t.Parts)), Dim: true},
+		{Text: oldest, Dim: true},
 	}
 }

@@ -40,15 +40,17 @@ func (b *Board) Resolve(topic string) (live.Panel, bool) {
 	return live.Panel{Every: sc.every(), Compute: func(ctx context.Context) (live.Frame, error) { return compute(ctx, sc) }}, true
 }
 
-// The questions that pages and live panels share. Each is asked once however many ask it at the same moment. A zero
-// patience waits for the answer.
+// The questions that pages and live panels share follow. Each is asked once however many ask it at the same moment. A
+// zero patience waits for the answer.
 
+// RED returns rate, errors and duration of the scope over time.
 func (b *Board) RED(ctx context.Context, sc Scope, patience time.Duration) (*query.REDSeries, error) {
 	return cached(ctx, &b.cache, sc.Key("red"), sc.Keep(), patience, func(ctx context.Context) (*query.REDSeries, error) {
 		return b.config.Store.RED(ctx, sc.Selector(), sc.Range(b.config.Now()))
 	})
 }
 
+// Services returns every service with its RED numbers.
 func (b *Board) Services(ctx context.Context, sc Scope, patience time.Duration) ([]query.ServiceRED, error) {
 	sc.Sort, sc.Wide, sc.Zone = "", false, ""
 	return cached(ctx, &b.cache, sc.Key("services"), sc.Keep(), patience, func(ctx context.Context) ([]query.ServiceRED, error) {
@@ -56,6 +58,7 @@ func (b *Board) Services(ctx context.Context, sc Scope, patience time.Duration) 
 	})
 }
 
+// Endpoints returns the endpoints of the scope, those with the greatest impact first.
 func (b *Board) Endpoints(ctx context.Context, sc Scope, patience time.Duration) ([]query.Endpoint, error) {
 	sc.Sort, sc.Wide, sc.Zone = "", false, ""
 	return cached(ctx, &b.cache, sc.Key("endpoints"), sc.Keep(), patience, func(ctx context.Context) ([]query.Endpoint, error) {
@@ -63,6 +66,7 @@ func (b *Board) Endpoints(ctx context.Context, sc Scope, patience time.Duration)
 	})
 }
 
+// Heat returns the distribution of durations over time.
 func (b *Board) Heat(ctx context.Context, sc Scope, patience time.Duration) (*query.HeatmapSeries, error) {
 	return cached(ctx, &b.cache, sc.Key("heat"), sc.Keep(), patience, func(ctx context.Context) (*query.HeatmapSeries, error) {
 		r := sc.Range(b.config.Now())
@@ -70,6 +74,7 @@ func (b *Board) Heat(ctx context.Context, sc Scope, patience time.Duration) (*qu
 	})
 }
 
+// Counts returns the whole in a few numbers.
 func (b *Board) Counts(ctx context.Context, sc Scope, patience time.Duration) (*query.Overview, error) {
 	sc.Sort, sc.Wide, sc.Zone = "", false, ""
 	return cached(ctx, &b.cache, sc.Key("counts"), max(sc.Keep(), 2*time.Second), patience, func(ctx context.Context) (*query.Overview, error) {
@@ -104,6 +109,7 @@ func (b *Board) Shell(ctx context.Context) *query.Overview {
 	return counts
 }
 
+// Deployments returns the versions first seen in the scope's range.
 func (b *Board) Deployments(ctx context.Context, sc Scope, patience time.Duration) ([]query.Deployment, error) {
 	sc.Sort, sc.Wide, sc.Zone = "", false, ""
 	return cached(ctx, &b.cache, sc.Key("deploys"), max(sc.Keep(), 10*time.Second), patience, func(ctx context.Context) ([]query.Deployment, error) {
@@ -111,6 +117,7 @@ func (b *Board) Deployments(ctx context.Context, sc Scope, patience time.Duratio
 	})
 }
 
+// Edges returns who calls whom.
 func (b *Board) Edges(ctx context.Context, sc Scope, patience time.Duration) ([]query.Edge, error) {
 	sc.Sort, sc.Wide, sc.Zone = "", false, ""
 	return cached(ctx, &b.cache, sc.Key("edges"), max(sc.Keep(), 10*time.Second), patience, func(ctx context.Context) ([]query.Edge, error) {
@@ -212,6 +219,7 @@ func (b *Board) sysFrame() live.Frame {
 // lateData is the lag from which on the page says that what it shows is old.
 const lateData = 30 * time.Second
 
+// IngestLine says how fast spans come in and how far pages are behind.
 func (b *Board) IngestLine() view.Ingest {
 	h := b.config.Health()
 	text := view.Rate(h.SpansPerSecond) + " spans/s"
@@ -231,6 +239,7 @@ func (b *Board) IngestLine() view.Ingest {
 
 // The tables that are on a page at first and pushed later.
 
+// ServicesTable is the services table of a page, pushed while the page is open.
 func (b *Board) ServicesTable(p view.Page, services []query.ServiceRED, sc Scope) view.Services {
 	t := screen.Services(p, services, sc.Sort, sc.Wide)
 	t.Topic = sc.Key("services")
@@ -240,6 +249,7 @@ func (b *Board) ServicesTable(p view.Page, services []query.ServiceRED, sc Scope
 // FewEndpoints is how many endpoints a page shows beside other things.
 const FewEndpoints = 6
 
+// EndpointsTable is the endpoints table of a page, pushed while the page is open.
 func (b *Board) EndpointsTable(p view.Page, endpoints []query.Endpoint, sc Scope) view.Endpoints {
 	limit := FewEndpoints
 	if sc.Wide {

@@ -59,6 +59,9 @@ func (sc Scope) Key(panel string) string {
 	return panel + "?" + v.Encode()
 }
 
+// longest is the most seconds that a fixed range has.
+const longest = 401 * 24 * 3600
+
 // parseScope reads what Key has written. It comes back from browsers.
 func parseScope(key string) (panel string, sc Scope, ok bool) {
 	panel, rest, _ := strings.Cut(key, "?")
@@ -73,7 +76,7 @@ func parseScope(key string) (panel string, sc Scope, ok bool) {
 	sc.From, _ = strconv.ParseInt(v.Get("from"), 10, 64)
 	sc.To, _ = strconv.ParseInt(v.Get("to"), 10, 64)
 	if sc.Length == "" {
-		return panel, sc, sc.From > 0 && sc.From < sc.To
+		return panel, sc, sc.From > 0 && sc.From < sc.To && sc.To-sc.From <= longest
 	}
 	return panel, sc, timerange.Canonical(sc.Length) && sc.To == 0
 }

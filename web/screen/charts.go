@@ -63,8 +63,12 @@ func exemplars(red *query.REDSeries) []view.Exemplar {
 // classes are the series of the rate chart. All are always there, so that a live chart can gain one; the page hides
 // those without requests.
 var classes = []view.Series{
-	{Label: "2xx", Color: "rate"}, {Label: "ok", Color: "c2"}, {Label: "3xx", Color: "c7"},
-	{Label: "4xx", Color: "c3"}, {Label: "5xx", Color: "err"}, {Label: "error", Color: "crit"},
+	{Label: "2xx", Color: "rate"},
+	{Label: "ok", Color: "c2"},
+	{Label: "3xx", Color: "c7"},
+	{Label: "4xx", Color: "c3"},
+	{Label: "5xx", Color: "err"},
+	{Label: "error", Color: "crit"},
 }
 
 // maxBars is how many bars a chart has at most.

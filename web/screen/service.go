@@ -66,8 +66,10 @@ func Instances(p view.Page, instances []query.Instance) view.Plain {
 		runtime := strings.TrimSpace(Attribute(i.Attributes, "process.runtime.name", "telemetry.sdk.language") + " " + Attribute(i.Attributes, "process.runtime.version"))
 		t.Rows = append(t.Rows, []view.Cell{
 			{Text: view.Short(OrNone(name), 48), Title: name, Mono: true, Href: p.Link("/traces", "q", Filter("service", i.Service, "service.instance.id", i.Instance))},
-			{Text: OrNone(view.Version(i.Version))}, {Text: OrNone(i.Env), Dim: true},
-			{Text: OrNone(Attribute(i.Attributes, "k8s.node.name", "host.name")), Dim: true}, {Text: OrNone(runtime), Dim: true},
+			{Text: OrNone(view.Version(i.Version))},
+			{Text: OrNone(i.Env), Dim: true},
+			{Text: OrNone(Attribute(i.Attributes, "k8s.node.name", "host.name")), Dim: true},
+			{Text: OrNone(runtime), Dim: true},
 			{Text: p.Ago(i.LastSeen), Title: p.Moment(i.LastSeen)},
 		})
 		if i.Instance == "" {
@@ -86,7 +88,9 @@ func Versions(p view.Page, deploys []query.Deployment) view.Plain {
 	for _, d := range deploys {
 		t.Rows = append(t.Rows, []view.Cell{
 			{Text: view.Version(d.Version), Mono: true},
-			{Text: OrNone(d.Env), Dim: true}, {Text: p.Ago(d.First), Title: p.Moment(d.First)}, {Text: p.Ago(d.Last), Title: p.Moment(d.Last)},
+			{Text: OrNone(d.Env), Dim: true},
+			{Text: p.Ago(d.First), Title: p.Moment(d.First)},
+			{Text: p.Ago(d.Last), Title: p.Moment(d.Last)},
 			{Text: view.Span(d.Last.Sub(d.First))},
 			{Text: "Traces", Href: p.Link("/traces", "q", Filter("service", d.Service, "version", d.Version))},
 		})

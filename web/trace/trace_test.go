@@ -236,8 +236,15 @@ func TestDetail(t *testing.T) {
 func TestExport(t *testing.T) {
 	tr, _ := newTrace(step{id: 1, service: "a", op: "x", took: 5})
 	tr.Spans[0].Attributes = []query.Attribute{
-		{Key: "s", Value: "text", Type: 's'}, {Key: "i", Value: "9007199254740993", Type: 'i'}, {Key: "d", Value: "1.5", Type: 'd'},
-		{Key: "nan", Value: "NaN", Type: 'd'}, {Key: "b", Value: "true", Type: 'b'}, {Key: "j", Value: `["a",1]`, Type: 'j'}, {Key: "y", Value: "AQ==", Type: 'y'}, {Key: "n", Type: 'n'}, {Key: "bad", Value: "x", Type: 'i'},
+		{Key: "s", Value: "text", Type: 's'},
+		{Key: "i", Value: "9007199254740993", Type: 'i'},
+		{Key: "d", Value: "1.5", Type: 'd'},
+		{Key: "nan", Value: "NaN", Type: 'd'},
+		{Key: "b", Value: "true", Type: 'b'},
+		{Key: "j", Value: `["a",1]`, Type: 'j'},
+		{Key: "y", Value: "AQ==", Type: 'y'},
+		{Key: "n", Type: 'n'},
+		{Key: "bad", Value: "x", Type: 'i'},
 	}
 	b, err := json.Marshal(Export(tr))
 	if err != nil {
