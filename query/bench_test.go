@@ -13,6 +13,11 @@ import (
 
 	"loadline/internal/clickhouse"
 	"loadline/internal/clickhouse/chtest"
+	"loadline/query/filter"
+	"loadline/query/querytest"
+	"loadline/query/rollup"
+	"loadline/query/search"
+	"loadline/query/trace"
 )
 
 // The benchmarks read a shop of seven services whose spans fill the last two hours before benchEnd. LOADLINE_BENCH_SPANS
@@ -73,13 +78,13 @@ func openBench(b *testing.B) *Store {
 		bench.db = chtest.New(processLifetime{b})
 		every := float64(benchSpan) / float64(bench.spans)
 		for first := 0; first < bench.spans; first += 500_000 {
-			exec(b, bench.db, benchFill, named("from", benchEnd.Add(-benchSpan).UnixNano()), named("every", every), named("ops", ops),
-				named("first", first), named("count", min(500_000, bench.spans-first)))
+			querytest.Exec(b, bench.db, benchFill, clickhouse.Named("from", benchEnd.Add(-benchSpan).UnixNano()), clickhouse.Named("every", every), clickhouse.Named("ops", ops),
+				clickhouse.Named("first", first), clickhouse.Named("count", min(500_000, bench.spans-first)))
 		}
-		deriveRollups(b, bench.db)
-		exec(b, bench.db, `INSERT INTO resources (resource_id, env, service, version, instance, language, attributes, attribute_types, last_seen)
+		querytest.DeriveRollups(b, bench.db)
+		querytest.Exec(b, bench.db, `INSERT INTO resources (resource_id, env, service, version, instance, language, attributes, attribute_types, last_seen)
 SELECT DISTINCT resource_id, env, service, version, concat(service, '-', toString(resource_id % 100)), 'go', map('service.name', service, 'k8s.pod.name', concat(service, '-', toString(resource_id % 100))), 'ss', toDateTime('2026-11-21 11:59:00', 'UTC') FROM spans`)
-		exec(b, bench.db, `INSERT INTO edges (slice, env, client, server, server_type, calls, errors, duration, latency)
+		querytest.Exec(b, bench.db, `INSERT INTO edges (slice, env, client, server, server_type, calls, errors, duration, latency)
 SELECT toStartOfMinute(slice) AS minute, env, service, if(peer = '', 'checkout', peer), 'service', count(), countIf(error), sum(duration), sumMap([toInt16(ceil(8 * log2(duration)))], [toFloat64(1)]) FROM spans WHERE kind = 'client' GROUP BY minute, env, service, peer`)
 		var rows uint64
 		for _, table := range []string{"spans", "red_10s"} {
@@ -128,11 +133,11 @@ func measured(b *testing.B, question func(context.Context) error) {
 	b.ReportMetric(float64(cpu.Microseconds())/1000/float64(len(took)), "cpu-ms/op")
 }
 
-func last(d time.Duration) Range { return NewRange(benchEnd.Add(-d), benchEnd, 240) }
+func last(d time.Duration) rollup.Range { return rollup.NewRange(benchEnd.Add(-d), benchEnd, 240) }
 
 func BenchmarkRED(b *testing.B) {
 	for _, d := range []time.Duration{30 * time.Minute, 2 * time.Hour} {
-		for _, sel := range []Selector{{}, {Service: "checkout"}} {
+		for _, sel := range []filter.Selector{{}, {Service: "checkout"}} {
 			b.Run(fmt.Sprintf("%v/service=%s", d, sel.Service), func(b *testing.B) {
 				store := openBench(b)
 				measured(b, func(ctx context.Context) error {
@@ -149,7 +154,7 @@ func BenchmarkServices(b *testing.B) {
 		b.Run(d.String(), func(b *testing.B) {
 			store := openBench(b)
 			measured(b, func(ctx context.Context) error {
-				list, err := store.Services(ctx, Selector{}, last(d))
+				list, err := store.Services(ctx, filter.Selector{}, last(d))
 				if err == nil && len(list) != 5 {
 					return fmt.Errorf("%d services", len(list))
 				}
@@ -162,7 +167,7 @@ func BenchmarkServices(b *testing.B) {
 func BenchmarkEndpoints(b *testing.B) {
 	store := openBench(b)
 	measured(b, func(ctx context.Context) error {
-		_, err := store.Endpoints(ctx, Selector{}, last(2*time.Hour))
+		_, err := store.Endpoints(ctx, filter.Selector{}, last(2*time.Hour))
 		return err
 	})
 }
@@ -170,7 +175,7 @@ func BenchmarkEndpoints(b *testing.B) {
 func BenchmarkHeatmap(b *testing.B) {
 	store := openBench(b)
 	measured(b, func(ctx context.Context) error {
-		_, err := store.Heatmap(ctx, Selector{}, last(2*time.Hour))
+		_, err := store.Heatmap(ctx, filter.Selector{}, last(2*time.Hour))
 		return err
 	})
 }
@@ -178,7 +183,7 @@ func BenchmarkHeatmap(b *testing.B) {
 func BenchmarkOverview(b *testing.B) {
 	store := openBench(b)
 	measured(b, func(ctx context.Context) error {
-		_, err := store.Overview(ctx, Selector{}, last(2*time.Hour))
+		_, err := store.Overview(ctx, filter.Selector{}, last(2*time.Hour))
 		return err
 	})
 }
@@ -186,7 +191,7 @@ func BenchmarkOverview(b *testing.B) {
 func BenchmarkDependencies(b *testing.B) {
 	store := openBench(b)
 	measured(b, func(ctx context.Context) error {
-		_, err := store.Dependencies(ctx, Selector{}, last(2*time.Hour))
+		_, err := store.Dependencies(ctx, filter.Selector{}, last(2*time.Hour))
 		return err
 	})
 }
@@ -200,7 +205,7 @@ func BenchmarkInstances(b *testing.B) {
 }
 
 func BenchmarkSearchTraces(b *testing.B) {
-	f := func(name string, q TraceQuery) {
+	f := func(name string, q search.Query) {
 		b.Run(name, func(b *testing.B) {
 			store := openBench(b)
 			q.Range = last(2 * time.Hour)
@@ -219,23 +224,23 @@ func BenchmarkSearchTraces(b *testing.B) {
 			}
 		})
 	}
-	f("newest", TraceQuery{})
-	f("service", TraceQuery{Selector: Selector{Service: "checkout"}})
-	f("operation", TraceQuery{Selector: Selector{Service: "checkout", Operation: "GET /v1/checkout/op7"}})
-	f("errors", TraceQuery{ErrorsOnly: true})
-	f("slow", TraceQuery{MinDuration: time.Second})
-	f("slowest", TraceQuery{MinDuration: 3 * time.Second})
-	f("attribute", TraceQuery{Selector: Selector{}.With("app.region", Equal, "eu")})
-	f("rare attribute", TraceQuery{Selector: Selector{}.With("user.id", Equal, "777")})
-	f("absent attribute", TraceQuery{Selector: Selector{}.With("user.id", Equal, "nobody")})
-	f("resource attribute", TraceQuery{Selector: Selector{}.With("k8s.pod.name", Match, "^gateway-.*7$")})
-	f("any span", TraceQuery{Selector: Selector{}.With("peer", Equal, "api.stripe.com"), AnySpan: true})
-	f("nothing", TraceQuery{Selector: Selector{Service: "nobody"}})
+	f("newest", search.Query{})
+	f("service", search.Query{Selector: filter.Selector{Service: "checkout"}})
+	f("operation", search.Query{Selector: filter.Selector{Service: "checkout", Operation: "GET /v1/checkout/op7"}})
+	f("errors", search.Query{ErrorsOnly: true})
+	f("slow", search.Query{MinDuration: time.Second})
+	f("slowest", search.Query{MinDuration: 3 * time.Second})
+	f("attribute", search.Query{Selector: filter.Selector{}.With("app.region", filter.Equal, "eu")})
+	f("rare attribute", search.Query{Selector: filter.Selector{}.With("user.id", filter.Equal, "777")})
+	f("absent attribute", search.Query{Selector: filter.Selector{}.With("user.id", filter.Equal, "nobody")})
+	f("resource attribute", search.Query{Selector: filter.Selector{}.With("k8s.pod.name", filter.Match, "^gateway-.*7$")})
+	f("any span", search.Query{Selector: filter.Selector{}.With("peer", filter.Equal, "api.stripe.com"), AnySpan: true})
+	f("nothing", search.Query{Selector: filter.Selector{Service: "nobody"}})
 }
 
 func BenchmarkTrace(b *testing.B) {
 	store := openBench(b)
-	list, err := store.SearchTraces(context.Background(), TraceQuery{Range: last(time.Hour).Shift(-30 * time.Minute), Limit: 50})
+	list, err := store.SearchTraces(context.Background(), search.Query{Range: last(time.Hour).Shift(-30 * time.Minute), Limit: 50})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -243,7 +248,7 @@ func BenchmarkTrace(b *testing.B) {
 	measured(b, func(ctx context.Context) error {
 		i++
 		t, err := store.Trace(ctx, list.Traces[i%len(list.Traces)].TraceID)
-		if err == nil && len(BuildTree(t.Spans).Nodes) != 20 {
+		if err == nil && len(trace.BuildTree(t.Spans).Nodes) != 20 {
 			return fmt.Errorf("%d spans", len(t.Spans))
 		}
 		return err
@@ -253,12 +258,12 @@ func BenchmarkTrace(b *testing.B) {
 func BenchmarkLargeTrace(b *testing.B) {
 	store := openBench(b)
 	id := fmt.Sprintf("%032x", 1)
-	exec(b, bench.db, `
+	querytest.Exec(b, bench.db, `
 INSERT INTO spans (slice, ts, duration, trace_id, span_id, parent_id, service, operation, kind)
 SELECT toStartOfInterval(at, INTERVAL 10 SECOND), at, 1000, toFixedString(unhex({id:String}), 16), reinterpretAsFixedString(number + 1), if(number = 0, toFixedString('', 8), reinterpretAsFixedString(intDiv(number, 4) + 1)), 'web', 'op', 'internal'
-FROM (SELECT number, fromUnixTimestamp64Nano({at:Int64} + toInt64(number) * 100000, 'UTC') AS at FROM numbers({n:UInt64}))`, named("id", id), named("at", benchEnd.Add(-time.Minute).UnixNano()), named("n", MaxTraceSpans))
-	exec(b, bench.db, `INSERT INTO trace_index (trace_id, slice) SELECT DISTINCT trace_id, slice FROM spans WHERE trace_id = toFixedString(unhex({id:String}), 16)`, named("id", id))
-	key, err := ParseTraceID(id)
+FROM (SELECT number, fromUnixTimestamp64Nano({at:Int64} + toInt64(number) * 100000, 'UTC') AS at FROM numbers({n:UInt64}))`, clickhouse.Named("id", id), clickhouse.Named("at", benchEnd.Add(-time.Minute).UnixNano()), clickhouse.Named("n", trace.MaxTraceSpans))
+	querytest.Exec(b, bench.db, `INSERT INTO trace_index (trace_id, slice) SELECT DISTINCT trace_id, slice FROM spans WHERE trace_id = toFixedString(unhex({id:String}), 16)`, clickhouse.Named("id", id))
+	key, err := trace.ParseID(id)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -274,13 +279,13 @@ FROM (SELECT number, fromUnixTimestamp64Nano({at:Int64} + toInt64(number) * 1000
 	}
 	b.Run("tree", func(b *testing.B) {
 		for b.Loop() {
-			BuildTree(t.Spans)
+			trace.BuildTree(t.Spans)
 		}
 	})
 }
 
 func BenchmarkFacets(b *testing.B) {
-	f := func(name string, q TraceQuery, keys ...string) {
+	f := func(name string, q search.Query, keys ...string) {
 		b.Run(name, func(b *testing.B) {
 			store := openBench(b)
 			q.Range = last(2 * time.Hour)
@@ -290,21 +295,21 @@ func BenchmarkFacets(b *testing.B) {
 			})
 		})
 	}
-	f("rolled up", TraceQuery{}, "status", "service", "operation", "version")
-	f("sampled", TraceQuery{Selector: Selector{Service: "checkout"}}, "status", "operation", "version", "k8s.pod.name", "app.region")
+	f("rolled up", search.Query{}, "status", "service", "operation", "version")
+	f("sampled", search.Query{Selector: filter.Selector{Service: "checkout"}}, "status", "operation", "version", "k8s.pod.name", "app.region")
 }
 
 func BenchmarkSuggest(b *testing.B) {
 	store := openBench(b)
 	b.Run("keys", func(b *testing.B) {
 		measured(b, func(ctx context.Context) error {
-			_, err := store.SuggestKeys(ctx, Selector{}, last(2*time.Hour), "")
+			_, err := store.SuggestKeys(ctx, filter.Selector{}, last(2*time.Hour), "")
 			return err
 		})
 	})
 	b.Run("values", func(b *testing.B) {
 		measured(b, func(ctx context.Context) error {
-			_, err := store.SuggestValues(ctx, Selector{}, last(2*time.Hour), "user.id", "7")
+			_, err := store.SuggestValues(ctx, filter.Selector{}, last(2*time.Hour), "user.id", "7")
 			return err
 		})
 	})

@@ -1,6 +1,20 @@
 // Package query answers every question that a page or an API asks of stored telemetry: requests, errors and latency
 // (RED) of services and endpoints, traces and the search for them, who calls whom, deployments, logs of a trace, and
-// what the storage itself holds.
+// what the storage itself holds. Its [Store] is the door to all of it.
+//
+// # Reading order
+//
+// What a question is made of comes first, and each package imports only those above it:
+//
+//	sql      conditions with bound values, the loop over rows, arrays and maps as RowBinary
+//	filter   selectors and matchers, their text form, and which column or attribute a key is
+//	trace    ids, one trace and its logs, the tree of its spans and what took the time
+//	rollup   time ranges, which RED rollup has them, totals and percentiles
+//	search   traces that match: which slices, which spans, a summary of each
+//	facet    how spans divide by the values of a key, and completion of what is typed
+//
+// This package has what is left: the numbers of services, endpoints, edges, instances and the storage, for which
+// nobody needs more than one table.
 //
 // # Cost
 //

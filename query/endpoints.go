@@ -9,6 +9,10 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"golang.org/x/sync/errgroup"
+
+	"loadline/query/filter"
+	"loadline/query/rollup"
+	"loadline/query/sql"
 )
 
 // An Endpoint is a row of the endpoints table: one operation of one service.
@@ -16,11 +20,11 @@ type Endpoint struct {
 	Service, Operation string
 	Kind               string // server, consumer, internal, ...
 	Method, Route      string // of an HTTP operation; Route is the whole operation otherwise
-	Totals
-	Impact   float64  // share of the time of all endpoints of the answer, 0 to 1
-	Slowest  Exemplar // the slowest request of the range
-	Failed   Exemplar // the slowest failed one; zero TraceID when none failed
-	Previous Totals   // the same range one hour earlier
+	rollup.Totals
+	Impact   float64         // share of the time of all endpoints of the answer, 0 to 1
+	Slowest  rollup.Exemplar // the slowest request of the range
+	Failed   rollup.Exemplar // the slowest failed one; zero TraceID when none failed
+	Previous rollup.Totals   // the same range one hour earlier
 }
 
 // maxEndpoints is the most rows of the endpoints table.
@@ -32,9 +36,9 @@ var endpointKeys = []string{"service", "operation", "toString(kind)"}
 type endpointKey struct{ service, operation, kind string }
 
 // Endpoints returns the inbound operations of what sel selects, those with the greatest impact first, at most 500.
-func (s *Store) Endpoints(ctx context.Context, sel Selector, r Range) ([]Endpoint, error) {
-	var now, before map[endpointKey]measure
-	var slow map[endpointKey][2]Exemplar
+func (s *Store) Endpoints(ctx context.Context, sel filter.Selector, r rollup.Range) ([]Endpoint, error) {
+	var now, before map[endpointKey]rollup.Measure
+	var slow map[endpointKey][2]rollup.Exemplar
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
 		now, err = s.endpointMeasures(ctx, sel, r)
@@ -56,11 +60,11 @@ func (s *Store) Endpoints(ctx context.Context, sel Selector, r Range) ([]Endpoin
 	for key, m := range now {
 		e := Endpoint{
 			Service: key.service, Operation: key.operation, Kind: key.kind,
-			Totals: m.totals(r.Covered()), Previous: before[key].totals(r.Shift(previousShift).Covered()),
-			Impact: m.duration, Slowest: slow[key][0], Failed: slow[key][1],
+			Totals: m.Totals(r.Covered()), Previous: before[key].Totals(r.Shift(previousShift).Covered()),
+			Impact: m.Duration, Slowest: slow[key][0], Failed: slow[key][1],
 		}
 		e.Method, e.Route = SplitOperation(key.operation)
-		time += m.duration
+		time += m.Duration
 		list = append(list, e)
 	}
 	slices.SortFunc(list, func(a, b Endpoint) int {
@@ -75,30 +79,30 @@ func (s *Store) Endpoints(ctx context.Context, sel Selector, r Range) ([]Endpoin
 	return list, nil
 }
 
-func (s *Store) endpointMeasures(ctx context.Context, sel Selector, r Range) (map[endpointKey]measure, error) {
-	q, err := newRollupQuery(sel, r)
+func (s *Store) endpointMeasures(ctx context.Context, sel filter.Selector, r rollup.Range) (map[endpointKey]rollup.Measure, error) {
+	q, err := rollup.Inbound(sel, r)
 	if err != nil {
 		return nil, err
 	}
-	q.keys = endpointKeys
-	out := map[endpointKey]measure{}
+	q.Keys = endpointKeys
+	out := map[endpointKey]rollup.Measure{}
 	var key endpointKey
-	err = s.scanMeasures(ctx, "endpoints", q, []any{&key.service, &key.operation, &key.kind}, func(m measure) { out[key] = m })
+	err = q.Scan(ctx, s.db, "endpoints", []any{&key.service, &key.operation, &key.kind}, func(m rollup.Measure) { out[key] = m })
 	return out, err
 }
 
 // endpointExemplars returns the slowest request and the slowest failed one of each endpoint.
-func (s *Store) endpointExemplars(ctx context.Context, sel Selector, r Range) (map[endpointKey][2]Exemplar, error) {
-	q, err := newRollupQuery(sel, r)
+func (s *Store) endpointExemplars(ctx context.Context, sel filter.Selector, r rollup.Range) (map[endpointKey][2]rollup.Exemplar, error) {
+	q, err := rollup.Inbound(sel, r)
 	if err != nil {
 		return nil, err
 	}
-	q.keys = append(endpointKeys[:len(endpointKeys):len(endpointKeys)], "error")
-	out := map[endpointKey][2]Exemplar{}
-	sql := q.sums("toUnixTimestamp(argMax(slice, slowest))", "max(slowest).1", "max(slowest).2")
-	err = s.scan(ctx, "slowest requests", sql, q.where.args, func(rows driver.Rows) error {
+	q.Keys = slices.Concat(endpointKeys, []string{"error"})
+	out := map[endpointKey][2]rollup.Exemplar{}
+	statement := q.Sums("toUnixTimestamp(argMax(slice, slowest))", "max(slowest).1", "max(slowest).2")
+	err = sql.Scan(ctx, s.db, "slowest requests", statement, q.Where.Args, func(rows driver.Rows) error {
 		var key endpointKey
-		var e Exemplar
+		var e rollup.Exemplar
 		var at uint32
 		var duration uint64
 		var id string
@@ -142,17 +146,17 @@ type Operation struct {
 }
 
 // Operations returns the operations of a service, of all kinds, the busiest first, at most 1,000.
-func (s *Store) Operations(ctx context.Context, service string, r Range) ([]Operation, error) {
-	q, err := newAnyRollupQuery(Selector{Service: service}, r)
+func (s *Store) Operations(ctx context.Context, service string, r rollup.Range) ([]Operation, error) {
+	q, err := rollup.AllKinds(filter.Selector{Service: service}, r)
 	if err != nil {
 		return nil, err
 	}
-	q.keys = []string{"operation", "toString(kind) AS role"}
+	q.Keys = []string{"operation", "toString(kind) AS role"}
 	var list []Operation
-	sql := q.sums("sum(requests) AS n") + `
+	statement := q.Sums("sum(requests) AS n") + `
 ORDER BY n DESC, operation, role
 LIMIT 1000`
-	err = s.scan(ctx, "operations", sql, q.where.args, func(rows driver.Rows) error {
+	err = sql.Scan(ctx, s.db, "operations", statement, q.Where.Args, func(rows driver.Rows) error {
 		var o Operation
 		err := rows.Scan(&o.Name, &o.Kind, &o.Requests)
 		list = append(list, o)

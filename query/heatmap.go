@@ -4,6 +4,9 @@ import (
 	"context"
 	"math"
 	"time"
+
+	"loadline/query/filter"
+	"loadline/query/rollup"
 )
 
 // A HeatmapSeries counts requests by time and duration.
@@ -20,23 +23,23 @@ const maxHeatmapRows = 32
 
 // Heatmap returns the distribution of durations of what sel selects over time, with at most 32 buckets. It takes the
 // selectors that [Store.RED] takes.
-func (s *Store) Heatmap(ctx context.Context, sel Selector, r Range) (*HeatmapSeries, error) {
-	q, err := newRollupQuery(sel, r)
+func (s *Store) Heatmap(ctx context.Context, sel filter.Selector, r rollup.Range) (*HeatmapSeries, error) {
+	q, err := rollup.Inbound(sel, r)
 	if err != nil {
 		return nil, err
 	}
-	q.perStep(r.Step)
+	q.PerStep(r.Step)
 	out := &HeatmapSeries{Times: r.Times()}
-	columns := make([]Histogram, len(out.Times))
+	columns := make([]rollup.Histogram, len(out.Times))
 	low, high := math.MaxInt, math.MinInt
 	var step int32
-	err = s.scanMeasures(ctx, "heatmap", q, []any{&step}, func(m measure) {
-		if step < 0 || int(step) >= len(columns) || len(m.latency.Index) == 0 {
+	err = q.Scan(ctx, s.db, "heatmap", []any{&step}, func(m rollup.Measure) {
+		if step < 0 || int(step) >= len(columns) || len(m.Latency.Index) == 0 {
 			return
 		}
-		columns[step] = m.latency
-		low = min(low, int(m.latency.Index[0]))
-		high = max(high, int(m.latency.Index[len(m.latency.Index)-1]))
+		columns[step] = m.Latency
+		low = min(low, int(m.Latency.Index[0]))
+		high = max(high, int(m.Latency.Index[len(m.Latency.Index)-1]))
 	})
 	if err != nil || low > high {
 		return out, err
@@ -47,7 +50,7 @@ func (s *Store) Heatmap(ctx context.Context, sel Selector, r Range) (*HeatmapSer
 
 // fill joins as many neighbouring buckets as it takes to have few rows. Joined buckets end at multiples of their
 // width, so that a heatmap keeps its rows while it scrolls.
-func (o *HeatmapSeries) fill(columns []Histogram, low, high int) {
+func (o *HeatmapSeries) fill(columns []rollup.Histogram, low, high int) {
 	width := 1
 	row := func(index int) int { return int(math.Ceil(float64(index) / float64(width))) }
 	for row(high)-row(low)+1 > maxHeatmapRows {
@@ -55,9 +58,9 @@ func (o *HeatmapSeries) fill(columns []Histogram, low, high int) {
 	}
 	first := row(low)
 	rows := row(high) - first + 1
-	o.Lowest = time.Duration(BucketBound((first - 1) * width))
+	o.Lowest = time.Duration(rollup.BucketBound((first - 1) * width))
 	for i := range rows {
-		o.Bounds = append(o.Bounds, time.Duration(BucketBound((first+i)*width)))
+		o.Bounds = append(o.Bounds, time.Duration(rollup.BucketBound((first+i)*width)))
 	}
 	o.Counts = make([][]float64, len(columns))
 	for step, h := range columns {

@@ -6,6 +6,10 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"golang.org/x/sync/errgroup"
+
+	"loadline/query/filter"
+	"loadline/query/rollup"
+	"loadline/query/sql"
 )
 
 // An Overview is the state of the whole in a few numbers.
@@ -19,7 +23,7 @@ type Overview struct {
 }
 
 // Overview counts what is there. A zero LastEvent means that no span was ever stored.
-func (s *Store) Overview(ctx context.Context, sel Selector, r Range) (*Overview, error) {
+func (s *Store) Overview(ctx context.Context, sel filter.Selector, r rollup.Range) (*Overview, error) {
 	out := &Overview{}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.overviewCounts(ctx, sel, r, out) })
@@ -30,13 +34,13 @@ func (s *Store) Overview(ctx context.Context, sel Selector, r Range) (*Overview,
 	return out, nil
 }
 
-func (s *Store) overviewCounts(ctx context.Context, sel Selector, r Range, out *Overview) error {
-	q, err := newAnyRollupQuery(sel, r)
+func (s *Store) overviewCounts(ctx context.Context, sel filter.Selector, r rollup.Range, out *Overview) error {
+	q, err := rollup.AllKinds(sel, r)
 	if err != nil {
 		return err
 	}
-	sql := q.sums("uniqExact(service)", "uniqExactIf((service, operation), "+rollupInbound+")", "arraySort(groupUniqArray(env))", "sum(spans)")
-	return s.scan(ctx, "overview", sql, q.where.args, func(rows driver.Rows) error {
+	statement := q.Sums("uniqExact(service)", "uniqExactIf((service, operation), "+filter.RollupInbound+")", "arraySort(groupUniqArray(env))", "sum(spans)")
+	return sql.Scan(ctx, s.db, "overview", statement, q.Where.Args, func(rows driver.Rows) error {
 		var services, endpoints uint64
 		var envs []string
 		if err := rows.Scan(&services, &endpoints, &envs, &out.Spans); err != nil {
@@ -53,18 +57,18 @@ func (s *Store) overviewCounts(ctx context.Context, sel Selector, r Range, out *
 }
 
 // overviewLive looks at the last minute of the range and, when that is empty, for the newest slice of all.
-func (s *Store) overviewLive(ctx context.Context, sel Selector, r Range, out *Overview) error {
-	live := r.live()
-	var w where
-	w.sliceRange(live)
-	if err := w.selector(Selector{Env: sel.Env}, onSpans); err != nil {
+func (s *Store) overviewLive(ctx context.Context, sel filter.Selector, r rollup.Range, out *Overview) error {
+	live := r.LastMinute()
+	var w sql.Where
+	w.SliceRange(live.From, live.To)
+	if err := (filter.Selector{Env: sel.Env}).AddTo(&w, filter.OnSpans); err != nil {
 		return err
 	}
 	var newest time.Time
-	err := s.scan(ctx, "newest spans", `
+	err := sql.Scan(ctx, s.db, "newest spans", `
 SELECT count(), uniqExact(resource_id), max(slice), max(ts)
 FROM spans
-WHERE `+w.String(), w.args, func(rows driver.Rows) error {
+WHERE `+w.String(), w.Args, func(rows driver.Rows) error {
 		var n, instances uint64
 		if err := rows.Scan(&n, &instances, &out.LastEvent, &newest); err != nil {
 			return err
@@ -89,7 +93,7 @@ WHERE `+w.String(), w.args, func(rows driver.Rows) error {
 // from the index.
 func (s *Store) LastEvent(ctx context.Context) (time.Time, error) {
 	var last time.Time
-	err := s.scan(ctx, "newest slice", `
+	err := sql.Scan(ctx, s.db, "newest slice", `
 SELECT max(slice)
 FROM spans
 LIMIT 1`, nil, func(rows driver.Rows) error { return rows.Scan(&last) })

@@ -6,50 +6,37 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"loadline/query/filter"
+	"loadline/query/querytest"
+	"loadline/query/rollup"
 )
 
-// shopSpans are 60 s of two services: every second a request to web (100 ms, every tenth fails with 503) that calls
-// shop (40 ms).
-func shopSpans() []testSpan {
-	var spans []testSpan
-	for i := range 60 {
-		at := time.Duration(i) * time.Second
-		status := 200
-		if i%10 == 9 {
-			status = 503
-		}
-		spans = append(spans,
-			testSpan{At: at, Trace: i + 1, Span: 1, Service: "web", Operation: "GET /cart", Duration: time.Duration(100+i) * time.Millisecond, HTTP: status, Version: "1.0", Resource: 1},
-			testSpan{At: at + time.Millisecond, Trace: i + 1, Span: 2, Parent: 1, Service: "web", Operation: "GET", Kind: "client", Duration: 50 * time.Millisecond, Resource: 1},
-			testSpan{At: at + 2*time.Millisecond, Trace: i + 1, Span: 3, Parent: 2, Service: "shop", Operation: "GET /items", Duration: 40 * time.Millisecond, HTTP: 200, Version: "2.1", Resource: 2},
-		)
-	}
-	return append(spans, testSpan{At: 30 * time.Second, Trace: 1000, Span: 9, Parent: 8, Service: "cron", Operation: "tick", Kind: "internal", Duration: time.Second})
+func minute() rollup.Range {
+	return rollup.NewRange(querytest.Base, querytest.Base.Add(time.Minute), 100)
 }
 
-func minute() Range { return NewRange(base, base.Add(time.Minute), 100) }
-
 func TestRED(t *testing.T) {
-	store, _ := newStore(t, shopSpans()...)
-	red, err := store.RED(context.Background(), Selector{Service: "web"}, minute())
+	store, _ := newStore(t, querytest.Shop()...)
+	red, err := store.RED(context.Background(), filter.Selector{Service: "web"}, minute())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if red.Totals.Requests != 60 || red.Totals.Errors != 6 || !near(red.Totals.RequestRate, 1) || !near(red.Totals.ErrorRate, 0.1) || red.Totals.Spans != 60 {
+	if red.Totals.Requests != 60 || red.Totals.Errors != 6 || !querytest.Near(red.Totals.RequestRate, 1) || !querytest.Near(red.Totals.ErrorRate, 0.1) || red.Totals.Spans != 60 {
 		t.Errorf("totals: %+v", red.Totals)
 	}
-	if !within(red.Totals.P50, 129*time.Millisecond, 0.045) || !within(red.Totals.P99, 159*time.Millisecond, 0.045) || !within(red.Totals.Mean, 129500*time.Microsecond, 1e-6) {
+	if !querytest.Within(red.Totals.P50, 129*time.Millisecond, 0.045) || !querytest.Within(red.Totals.P99, 159*time.Millisecond, 0.045) || !querytest.Within(red.Totals.Mean, 129500*time.Microsecond, 1e-6) {
 		t.Errorf("latency: %+v", red.Totals)
 	}
-	if len(red.Times) != 6 || !red.Times[1].Equal(base.Add(10*time.Second)) {
+	if len(red.Times) != 6 || !red.Times[1].Equal(querytest.Base.Add(10*time.Second)) {
 		t.Errorf("times: %v", red.Times)
 	}
 	for i := range red.Times {
-		if !near(red.Requests[i], 1) || !near(red.Errors[i], 0.1) || math.IsNaN(red.P95[i]) {
+		if !querytest.Near(red.Requests[i], 1) || !querytest.Near(red.Errors[i], 0.1) || math.IsNaN(red.P95[i]) {
 			t.Errorf("step %d: %v requests, %v errors, p95 %v", i, red.Requests[i], red.Errors[i], red.P95[i])
 		}
 	}
-	if len(red.Classes) != 2 || red.Classes[0].Class != "2xx" || !near(red.Classes[0].Rates[3], 0.9) || red.Classes[1].Class != "5xx" || !near(red.Classes[1].Rates[3], 0.1) {
+	if len(red.Classes) != 2 || red.Classes[0].Class != "2xx" || !querytest.Near(red.Classes[0].Rates[3], 0.9) || red.Classes[1].Class != "5xx" || !querytest.Near(red.Classes[1].Rates[3], 0.1) {
 		t.Errorf("classes: %+v", red.Classes)
 	}
 	if len(red.Exemplars) != 6 || !red.Exemplars[0].Error || red.Exemplars[0].TraceID != mustTraceID(t, 10) || red.Exemplars[0].Duration != 109*time.Millisecond {
@@ -58,8 +45,8 @@ func TestRED(t *testing.T) {
 }
 
 func TestREDOfEverythingCountsInboundOnly(t *testing.T) {
-	store, _ := newStore(t, shopSpans()...)
-	f := func(sel Selector, want float64) {
+	store, _ := newStore(t, querytest.Shop()...)
+	f := func(sel filter.Selector, want float64) {
 		t.Helper()
 		red, err := store.RED(context.Background(), sel, minute())
 		if err != nil {
@@ -69,23 +56,23 @@ func TestREDOfEverythingCountsInboundOnly(t *testing.T) {
 			t.Errorf("%+v: %v requests, want %v", sel, red.Totals.Requests, want)
 		}
 	}
-	f(Selector{}, 120)
-	f(Selector{Service: "cron"}, 0)
-	f(Selector{}.With("kind", Equal, "client"), 60)
-	f(Selector{}.With("root", Equal, "true"), 60)
-	f(Selector{}.With("status", Equal, "5xx"), 6)
-	f(Selector{}.With("error", Equal, "true"), 6)
-	f(Selector{}.With("version", Equal, "2.1"), 60)
-	f(Selector{Env: "staging"}, 0)
-	f(Selector{Service: "web", Operation: "GET /cart"}, 60)
-	f(Selector{Service: "web'; DROP TABLE spans; --"}, 0)
+	f(filter.Selector{}, 120)
+	f(filter.Selector{Service: "cron"}, 0)
+	f(filter.Selector{}.With("kind", filter.Equal, "client"), 60)
+	f(filter.Selector{}.With("root", filter.Equal, "true"), 60)
+	f(filter.Selector{}.With("status", filter.Equal, "5xx"), 6)
+	f(filter.Selector{}.With("error", filter.Equal, "true"), 6)
+	f(filter.Selector{}.With("version", filter.Equal, "2.1"), 60)
+	f(filter.Selector{Env: "staging"}, 0)
+	f(filter.Selector{Service: "web", Operation: "GET /cart"}, 60)
+	f(filter.Selector{Service: "web'; DROP TABLE spans; --"}, 0)
 }
 
 func TestREDRefusesUnknownKeys(t *testing.T) {
 	store, _ := newStore(t)
-	sel := Selector{}.With("user.id", Equal, "7")
+	sel := filter.Selector{}.With("user.id", filter.Equal, "7")
 	_, err := store.RED(context.Background(), sel, minute())
-	var unknown *NotRolledUpError
+	var unknown *filter.NotRolledUpError
 	if !errors.As(err, &unknown) || unknown.Key != "user.id" {
 		t.Errorf("error %v", err)
 	}
@@ -96,33 +83,33 @@ func TestREDRefusesUnknownKeys(t *testing.T) {
 
 func TestREDOfNothing(t *testing.T) {
 	store, _ := newStore(t)
-	red, err := store.RED(context.Background(), Selector{}, minute())
+	red, err := store.RED(context.Background(), filter.Selector{}, minute())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if red.Totals != (Totals{}) || !math.IsNaN(red.P50[0]) || red.Requests[0] != 0 || len(red.Exemplars) != 0 {
+	if red.Totals != (rollup.Totals{}) || !math.IsNaN(red.P50[0]) || red.Requests[0] != 0 || len(red.Exemplars) != 0 {
 		t.Errorf("%+v", red)
 	}
 }
 
 // TestREDTiers asks for the same traffic at steps that need each of the three rollups.
 func TestREDTiers(t *testing.T) {
-	var spans []testSpan
+	var spans []querytest.Span
 	for i := range 240 { // four hours, one request a minute
-		spans = append(spans, testSpan{At: time.Duration(i) * time.Minute, Trace: i + 1, Span: 1, Service: "web", Operation: "GET /", HTTP: 200, Weight: 2})
+		spans = append(spans, querytest.Span{At: time.Duration(i) * time.Minute, Trace: i + 1, Span: 1, Service: "web", Operation: "GET /", HTTP: 200, Weight: 2})
 	}
 	store, _ := newStore(t, spans...)
 	f := func(maxPoints int, wantStep time.Duration, wantTable string) {
 		t.Helper()
-		r := NewRange(base, base.Add(4*time.Hour), maxPoints)
-		if r.Step != wantStep || r.tier().table != wantTable {
-			t.Errorf("%d points: step %v from %s", maxPoints, r.Step, r.tier().table)
+		r := rollup.NewRange(querytest.Base, querytest.Base.Add(4*time.Hour), maxPoints)
+		if r.Step != wantStep || r.Tier().Table != wantTable {
+			t.Errorf("%d points: step %v from %s", maxPoints, r.Step, r.Tier().Table)
 		}
-		red, err := store.RED(context.Background(), Selector{}, r)
+		red, err := store.RED(context.Background(), filter.Selector{}, r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if red.Totals.Requests != 480 || red.Totals.Spans != 240 || !near(red.Requests[1], 2.0/60) {
+		if red.Totals.Requests != 480 || red.Totals.Spans != 240 || !querytest.Near(red.Requests[1], 2.0/60) {
 			t.Errorf("%d points: %+v, rate %v", maxPoints, red.Totals, red.Requests[1])
 		}
 		if red.Previous.Requests != 360 {
@@ -135,21 +122,21 @@ func TestREDTiers(t *testing.T) {
 }
 
 func TestRatesOfTheLastStepDivideByWhatIsOver(t *testing.T) {
-	store, _ := newStore(t, shopSpans()...)
-	r := NewRange(base, base.Add(55*time.Second), 100)
-	red, err := store.RED(context.Background(), Selector{Service: "web"}, r)
+	store, _ := newStore(t, querytest.Shop()...)
+	r := rollup.NewRange(querytest.Base, querytest.Base.Add(55*time.Second), 100)
+	red, err := store.RED(context.Background(), filter.Selector{Service: "web"}, r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	// All 60 requests are stored, 10 of them in the 5 s that are over of the last step.
-	if !near(red.Requests[5], 2) || !near(red.Totals.RequestRate, 60.0/55) {
+	if !querytest.Near(red.Requests[5], 2) || !querytest.Near(red.Totals.RequestRate, 60.0/55) {
 		t.Errorf("last step %v, total %v", red.Requests[5], red.Totals.RequestRate)
 	}
 }
 
 func TestHeatmap(t *testing.T) {
-	store, _ := newStore(t, shopSpans()...)
-	h, err := store.Heatmap(context.Background(), Selector{}, minute())
+	store, _ := newStore(t, querytest.Shop()...)
+	h, err := store.Heatmap(context.Background(), filter.Selector{}, minute())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,12 +155,12 @@ func TestHeatmap(t *testing.T) {
 }
 
 func TestHeatmapHasFewRows(t *testing.T) {
-	var spans []testSpan
+	var spans []querytest.Span
 	for i := range 30 {
-		spans = append(spans, testSpan{Trace: i + 1, Span: 1, Service: "web", Duration: time.Duration(1) << i})
+		spans = append(spans, querytest.Span{Trace: i + 1, Span: 1, Service: "web", Duration: time.Duration(1) << i})
 	}
 	store, _ := newStore(t, spans...)
-	h, err := store.Heatmap(context.Background(), Selector{}, minute())
+	h, err := store.Heatmap(context.Background(), filter.Selector{}, minute())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,10 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"golang.org/x/sync/errgroup"
+
+	"loadline/query/filter"
+	"loadline/query/rollup"
+	"loadline/query/sql"
 )
 
 // A ServiceRED is a row of the services table: inbound requests of one service.
@@ -17,17 +21,17 @@ type ServiceRED struct {
 	Service  string
 	Language string // telemetry.sdk.language of its resources, "" when unknown
 	Env      string // its environments, separated by commas
-	Totals
+	rollup.Totals
 
 	// Sparklines: evenly spaced over the range, at most 40 points. P99s are seconds, NaN without requests.
 	Rates, ErrorRates, P99s []float64
 
-	Instances  int      // processes that sent spans in the last minute of the range
-	Endpoints  int      // inbound operations seen in the range
-	Versions   []string // versions seen in the range, newest first
-	LastDeploy Deploy   // zero when no version is known
-	Previous   Totals   // the same range one hour earlier
-	Inbound    bool     // false: the service sends only client or internal spans, and the numbers are of those
+	Instances  int           // processes that sent spans in the last minute of the range
+	Endpoints  int           // inbound operations seen in the range
+	Versions   []string      // versions seen in the range, newest first
+	LastDeploy Deploy        // zero when no version is known
+	Previous   rollup.Totals // the same range one hour earlier
+	Inbound    bool          // false: the service sends only client or internal spans, and the numbers are of those
 }
 
 // A Deploy is the first time that a version of a service was seen.
@@ -41,7 +45,7 @@ const maxSparkPoints = 40
 
 // Services returns every service that had spans in the range, the one with the most requests first. One query answers
 // each question for all services at once.
-func (s *Store) Services(ctx context.Context, sel Selector, r Range) ([]ServiceRED, error) {
+func (s *Store) Services(ctx context.Context, sel filter.Selector, r rollup.Range) ([]ServiceRED, error) {
 	services, err := s.serviceRows(ctx, sel, r)
 	if err != nil || len(services) == 0 {
 		return nil, err
@@ -54,7 +58,7 @@ func (s *Store) Services(ctx context.Context, sel Selector, r Range) ([]ServiceR
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.serviceSparks(ctx, sel, r, silent, services) })
-	now, before := map[string]measure{}, map[string]measure{}
+	now, before := map[string]rollup.Measure{}, map[string]rollup.Measure{}
 	g.Go(func() error { return s.serviceMeasures(ctx, sel, r, silent, now) })
 	g.Go(func() error { return s.serviceMeasures(ctx, sel, r.Shift(previousShift), silent, before) })
 	var languages map[string]string
@@ -63,7 +67,7 @@ func (s *Store) Services(ctx context.Context, sel Selector, r Range) ([]ServiceR
 	g.Go(func() (err error) { instances, err = s.liveInstances(ctx, sel, r); return err })
 	deploys := map[string][]Deployment{}
 	g.Go(func() error {
-		return s.deployments(ctx, Selector{Env: sel.Env, Service: sel.Service}, time.Time{}, r.To, func(d Deployment) { deploys[d.Service] = append(deploys[d.Service], d) })
+		return s.deployments(ctx, filter.Selector{Env: sel.Env, Service: sel.Service}, time.Time{}, r.To, func(d Deployment) { deploys[d.Service] = append(deploys[d.Service], d) })
 	})
 	if err := g.Wait(); err != nil {
 		return nil, err
@@ -71,7 +75,7 @@ func (s *Store) Services(ctx context.Context, sel Selector, r Range) ([]ServiceR
 	list := make([]ServiceRED, 0, len(services))
 	for name, row := range services {
 		row.Language, row.Instances = languages[name], int(instances[name])
-		row.Totals, row.Previous = now[name].totals(r.Covered()), before[name].totals(r.Shift(previousShift).Covered())
+		row.Totals, row.Previous = now[name].Totals(r.Covered()), before[name].Totals(r.Shift(previousShift).Covered())
 		row.setDeploys(deploys[name])
 		list = append(list, *row)
 	}
@@ -113,36 +117,36 @@ func boolInt(b bool) int {
 }
 
 // newServiceQuery is for inbound spans, and for all spans of the services that have no inbound ones.
-func newServiceQuery(sel Selector, r Range, silent []string) (*rollupQuery, error) {
-	q, err := newAnyRollupQuery(sel, r)
+func newServiceQuery(sel filter.Selector, r rollup.Range, silent []string) (*rollup.Query, error) {
+	q, err := rollup.AllKinds(sel, r)
 	if err != nil {
 		return nil, err
 	}
-	q.keys = []string{"service"}
+	q.Keys = []string{"service"}
 	switch {
-	case sel.namesKind():
+	case sel.NamesKind():
 	case len(silent) > 0:
-		q.where.add("(" + rollupInbound + " OR service IN " + q.where.texts(silent) + ")")
+		q.Where.Add("(" + filter.RollupInbound + " OR service IN " + q.Where.Texts(silent) + ")")
 	default:
-		q.where.add(rollupInbound)
+		q.Where.Add(filter.RollupInbound)
 	}
 	return q, nil
 }
 
 // serviceRows finds out which services there are, and what is cheap to know about them.
-func (s *Store) serviceRows(ctx context.Context, sel Selector, r Range) (map[string]*ServiceRED, error) {
-	q, err := newAnyRollupQuery(sel, r)
+func (s *Store) serviceRows(ctx context.Context, sel filter.Selector, r rollup.Range) (map[string]*ServiceRED, error) {
+	q, err := rollup.AllKinds(sel, r)
 	if err != nil {
 		return nil, err
 	}
-	q.keys = []string{"service"}
-	inbound := rollupInbound
-	if sel.namesKind() {
+	q.Keys = []string{"service"}
+	inbound := filter.RollupInbound
+	if sel.NamesKind() {
 		inbound = "1"
 	}
-	sql := q.sums("toBool(max("+inbound+"))", "uniqExactIf(operation, "+inbound+")", "arraySort(groupUniqArray(version))", "arraySort(groupUniqArray(env))")
+	statement := q.Sums("toBool(max("+inbound+"))", "uniqExactIf(operation, "+inbound+")", "arraySort(groupUniqArray(version))", "arraySort(groupUniqArray(env))")
 	services := map[string]*ServiceRED{}
-	err = s.scan(ctx, "services", sql, q.where.args, func(rows driver.Rows) error {
+	err = sql.Scan(ctx, s.db, "services", statement, q.Where.Args, func(rows driver.Rows) error {
 		var row ServiceRED
 		var endpoints uint64
 		var envs []string
@@ -160,34 +164,18 @@ func (s *Store) serviceRows(ctx context.Context, sel Selector, r Range) (map[str
 }
 
 // serviceMeasures reads the RED numbers of services over the whole range.
-func (s *Store) serviceMeasures(ctx context.Context, sel Selector, r Range, silent []string, out map[string]measure) error {
+func (s *Store) serviceMeasures(ctx context.Context, sel filter.Selector, r rollup.Range, silent []string, out map[string]rollup.Measure) error {
 	q, err := newServiceQuery(sel, r, silent)
 	if err != nil {
 		return err
 	}
 	var service string
-	return s.scanMeasures(ctx, "totals of services", q, []any{&service}, func(m measure) { out[service] = m })
-}
-
-// spark is the range of sparklines: at most about 40 points, and for longer ranges steps that the coarser
-// rollups have.
-func (r Range) spark() Range {
-	step := r.Step * time.Duration((r.Len()+maxSparkPoints-1)/maxSparkPoints)
-	if r.To.Sub(r.From) < maxSparkPoints/2*tier5m.slice {
-		return Range{From: r.From, To: r.To, Step: step, Until: r.Until}
-	}
-	for _, s := range steps {
-		if s >= tier5m.slice && r.To.Sub(r.From) <= maxSparkPoints*s {
-			step = s
-			break
-		}
-	}
-	return alignRange(r.From, r.From.Add(r.Covered()), step)
+	return q.Scan(ctx, s.db, "totals of services", []any{&service}, func(m rollup.Measure) { out[service] = m })
 }
 
 // serviceSparks fills the sparklines.
-func (s *Store) serviceSparks(ctx context.Context, sel Selector, r Range, silent []string, services map[string]*ServiceRED) error {
-	spark := r.spark()
+func (s *Store) serviceSparks(ctx context.Context, sel filter.Selector, r rollup.Range, silent []string, services map[string]*ServiceRED) error {
+	spark := r.Spark(maxSparkPoints)
 	q, err := newServiceQuery(sel, spark, silent)
 	if err != nil {
 		return err
@@ -197,18 +185,18 @@ func (s *Store) serviceSparks(ctx context.Context, sel Selector, r Range, silent
 		row.Rates, row.ErrorRates = make([]float64, n), make([]float64, n)
 		row.P99s = slices.Repeat([]float64{math.NaN()}, n)
 	}
-	q.perStep(spark.Step)
+	q.PerStep(spark.Step)
 	var service string
 	var step int32
-	return s.scanMeasures(ctx, "services over time", q, []any{&step, &service}, func(m measure) {
+	return q.Scan(ctx, s.db, "services over time", []any{&step, &service}, func(m rollup.Measure) {
 		row := services[service]
 		if row == nil || step < 0 || int(step) >= n {
 			return
 		}
-		row.Rates[step] = m.requests / spark.covered(int(step)).Seconds()
-		if m.requests > 0 {
-			row.ErrorRates[step] = m.errors / m.requests
-			row.P99s[step] = m.latency.quantile(0.99, m.latency.Total()) / 1e9
+		row.Rates[step] = m.Requests / spark.StepCovered(int(step)).Seconds()
+		if m.Requests > 0 {
+			row.ErrorRates[step] = m.Errors / m.Requests
+			row.P99s[step] = m.Latency.Seconds(0.99, m.Latency.Total())
 		}
 	})
 }
@@ -216,7 +204,7 @@ func (s *Store) serviceSparks(ctx context.Context, sel Selector, r Range, silent
 // languages returns the language of each service. Resources are as many as processes in their retention.
 func (s *Store) languages(ctx context.Context) (map[string]string, error) {
 	out := map[string]string{}
-	err := s.scan(ctx, "languages", `
+	err := sql.Scan(ctx, s.db, "languages", `
 SELECT service, argMax(language, last_seen)
 FROM resources
 WHERE language != ''
@@ -230,36 +218,20 @@ LIMIT 10000`, nil, func(rows driver.Rows) error {
 	return out, err
 }
 
-// liveWindow is how far back from the end of a range an instance counts as running.
-const liveWindow = time.Minute
-
-// live is the last minute of a range, in whole slices.
-func (r Range) live() Range {
-	until := r.To
-	if !r.Until.IsZero() && r.Until.Before(until) {
-		until = r.Until
-	}
-	from := until.Add(-liveWindow)
-	if from.Before(r.From) {
-		from = r.From
-	}
-	return alignRange(from, until, tier10s.slice)
-}
-
 // liveInstances counts the processes of each service that sent spans in the last minute. It reads two narrow columns
 // of spans, because resources are only marked as seen once an hour.
-func (s *Store) liveInstances(ctx context.Context, sel Selector, r Range) (map[string]uint64, error) {
-	var w where
-	w.sliceRange(r.live())
-	if err := w.selector(Selector{Env: sel.Env, Service: sel.Service}, onSpans); err != nil {
+func (s *Store) liveInstances(ctx context.Context, sel filter.Selector, r rollup.Range) (map[string]uint64, error) {
+	var w sql.Where
+	w.SliceRange(r.LastMinute().From, r.LastMinute().To)
+	if err := (filter.Selector{Env: sel.Env, Service: sel.Service}).AddTo(&w, filter.OnSpans); err != nil {
 		return nil, err
 	}
 	out := map[string]uint64{}
-	err := s.scan(ctx, "instances", `
+	err := sql.Scan(ctx, s.db, "instances", `
 SELECT service, uniqExact(resource_id)
 FROM spans
 WHERE `+w.String()+`
-GROUP BY service`, w.args, func(rows driver.Rows) error {
+GROUP BY service`, w.Args, func(rows driver.Rows) error {
 		var service string
 		var n uint64
 		err := rows.Scan(&service, &n)

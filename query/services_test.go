@@ -8,20 +8,20 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"loadline/internal/clickhouse"
+	"loadline/query/filter"
+	"loadline/query/querytest"
+	"loadline/query/rollup"
 )
 
-func named(name string, value any) any { return clickhouse.Named(name, value) }
-
 func TestServices(t *testing.T) {
-	spans := shopSpans()
+	spans := querytest.Shop()
 	for i := range 30 { // an hour earlier web was faster
-		spans = append(spans, testSpan{At: -time.Hour + time.Duration(i)*time.Second, Trace: 5000 + i, Span: 1, Service: "web", Operation: "GET /cart", Duration: 20 * time.Millisecond, HTTP: 200, Version: "0.9"})
+		spans = append(spans, querytest.Span{At: -time.Hour + time.Duration(i)*time.Second, Trace: 5000 + i, Span: 1, Service: "web", Operation: "GET /cart", Duration: 20 * time.Millisecond, HTTP: 200, Version: "0.9"})
 	}
 	store, db := newStore(t, spans...)
-	exec(t, db, `INSERT INTO resources (resource_id, service, language, last_seen) VALUES (1, 'web', 'go', '2026-11-21 10:00:00'), (2, 'shop', 'java', '2026-11-21 10:00:00')`)
-	exec(t, db, `INSERT INTO deployments (service, env, version, first_seen, last_seen) VALUES ('web', 'production', '0.9', '2026-11-20 00:00:00', '2026-11-21 10:00:00'), ('web', 'production', '1.0', '2026-11-21 09:50:00', '2026-11-21 10:01:00'), ('shop', 'production', '2.1', '2026-11-01 00:00:00', '2026-11-21 10:01:00')`)
-	list, err := store.Services(context.Background(), Selector{}, minute())
+	querytest.Exec(t, db, `INSERT INTO resources (resource_id, service, language, last_seen) VALUES (1, 'web', 'go', '2026-11-21 10:00:00'), (2, 'shop', 'java', '2026-11-21 10:00:00')`)
+	querytest.Exec(t, db, `INSERT INTO deployments (service, env, version, first_seen, last_seen) VALUES ('web', 'production', '0.9', '2026-11-20 00:00:00', '2026-11-21 10:00:00'), ('web', 'production', '1.0', '2026-11-21 09:50:00', '2026-11-21 10:01:00'), ('shop', 'production', '2.1', '2026-11-01 00:00:00', '2026-11-21 10:01:00')`)
+	list, err := store.Services(context.Background(), filter.Selector{}, minute())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,37 +32,37 @@ func TestServices(t *testing.T) {
 	if shop.Service != "shop" || shop.Requests != 60 || shop.Language != "java" || shop.Endpoints != 1 || shop.Env != "production" || !shop.Inbound {
 		t.Errorf("shop: %+v", shop)
 	}
-	if web.Service != "web" || web.Requests != 60 || web.Errors != 6 || web.Instances != 1 || web.Language != "go" || web.Previous.Requests != 30 || !within(web.Previous.P95, 20*time.Millisecond, 0.045) {
+	if web.Service != "web" || web.Requests != 60 || web.Errors != 6 || web.Instances != 1 || web.Language != "go" || web.Previous.Requests != 30 || !querytest.Within(web.Previous.P95, 20*time.Millisecond, 0.045) {
 		t.Errorf("web: %+v", web)
 	}
 	if diff := cmp.Diff([]string{"1.0"}, web.Versions); diff != "" {
 		t.Error(diff)
 	}
-	if web.LastDeploy.Version != "1.0" || !web.LastDeploy.At.Equal(base.Add(-10*time.Minute)) {
+	if web.LastDeploy.Version != "1.0" || !web.LastDeploy.At.Equal(querytest.Base.Add(-10*time.Minute)) {
 		t.Errorf("last deploy %+v", web.LastDeploy)
 	}
-	if len(web.Rates) != 6 || !near(web.Rates[2], 1) || !near(web.ErrorRates[2], 0.1) || math.IsNaN(web.P99s[5]) {
+	if len(web.Rates) != 6 || !querytest.Near(web.Rates[2], 1) || !querytest.Near(web.ErrorRates[2], 0.1) || math.IsNaN(web.P99s[5]) {
 		t.Errorf("sparklines %v %v %v", web.Rates, web.ErrorRates, web.P99s)
 	}
 	if cron.Service != "cron" || cron.Inbound || cron.Requests != 1 || cron.Endpoints != 0 || !math.IsNaN(cron.P99s[0]) {
 		t.Errorf("cron: %+v", cron)
 	}
-	if list, err := store.Services(context.Background(), Selector{Env: "staging"}, minute()); err != nil || len(list) != 0 {
+	if list, err := store.Services(context.Background(), filter.Selector{Env: "staging"}, minute()); err != nil || len(list) != 0 {
 		t.Errorf("staging: %+v, %v", list, err)
 	}
 }
 
 func TestVersionsNewestFirst(t *testing.T) {
 	s := ServiceRED{Versions: []string{"1.0", "1.1", "1.2", "x"}}
-	s.setDeploys([]Deployment{{Version: "1.1", First: base}, {Version: "0.9"}, {Version: "1.2"}, {Version: "1.0"}})
-	if diff := cmp.Diff([]string{"1.1", "1.2", "1.0", "x"}, s.Versions); diff != "" || s.LastDeploy != (Deploy{"1.1", base}) {
+	s.setDeploys([]Deployment{{Version: "1.1", First: querytest.Base}, {Version: "0.9"}, {Version: "1.2"}, {Version: "1.0"}})
+	if diff := cmp.Diff([]string{"1.1", "1.2", "1.0", "x"}, s.Versions); diff != "" || s.LastDeploy != (Deploy{"1.1", querytest.Base}) {
 		t.Errorf("%s %+v", diff, s.LastDeploy)
 	}
 }
 
 func TestSparklinesOfLongRanges(t *testing.T) {
-	store, _ := newStore(t, shopSpans()...)
-	list, err := store.Services(context.Background(), Selector{}, NewRange(base.Add(-30*time.Minute), base.Add(time.Minute), 240))
+	store, _ := newStore(t, querytest.Shop()...)
+	list, err := store.Services(context.Background(), filter.Selector{}, rollup.NewRange(querytest.Base.Add(-30*time.Minute), querytest.Base.Add(time.Minute), 240))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,8 +81,8 @@ func TestSparklinesOfLongRanges(t *testing.T) {
 }
 
 func TestEndpoints(t *testing.T) {
-	store, _ := newStore(t, shopSpans()...)
-	list, err := store.Endpoints(context.Background(), Selector{}, minute())
+	store, _ := newStore(t, querytest.Shop()...)
+	list, err := store.Endpoints(context.Background(), filter.Selector{}, minute())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,10 +93,10 @@ func TestEndpoints(t *testing.T) {
 	if web.Method != "GET" || web.Route != "/cart" || web.Kind != "server" || web.Requests != 60 || web.Errors != 6 {
 		t.Errorf("%+v", web)
 	}
-	if !near(web.Impact, 129.5/169.5) || !near(list[1].Impact, 40/169.5) {
+	if !querytest.Near(web.Impact, 129.5/169.5) || !querytest.Near(list[1].Impact, 40/169.5) {
 		t.Errorf("impact %v, %v", web.Impact, list[1].Impact)
 	}
-	if web.Slowest.TraceID != mustTraceID(t, 60) || !web.Slowest.Error || web.Slowest.Duration != 159*time.Millisecond || !web.Slowest.Time.Equal(base.Add(50*time.Second)) || web.Failed.TraceID != web.Slowest.TraceID {
+	if web.Slowest.TraceID != mustTraceID(t, 60) || !web.Slowest.Error || web.Slowest.Duration != 159*time.Millisecond || !web.Slowest.Time.Equal(querytest.Base.Add(50*time.Second)) || web.Failed.TraceID != web.Slowest.TraceID {
 		t.Errorf("slowest %+v, failed %+v", web.Slowest, web.Failed)
 	}
 	if !list[1].Failed.TraceID.IsZero() {
@@ -130,12 +130,12 @@ func TestSplitOperation(t *testing.T) {
 func TestDependencies(t *testing.T) {
 	store, db := newStore(t)
 	row := `INSERT INTO edges (slice, env, client, server, server_type, calls, errors, duration, latency) VALUES `
-	exec(t, db, row+`('2026-11-21 10:00:00', 'production', 'web', 'shop', 'service', 99, 0, 99e6, ([160], [99]))`)
-	exec(t, db, row+`('2026-11-21 10:00:00', 'production', 'web', 'shop', 'service', 60, 6, 60e6, ([160], [60])), ('2026-11-21 10:01:00', 'production', 'web', 'shop', 'service', 60, 0, 120e6, ([168], [60]))`)
-	exec(t, db, row+`('2026-11-21 10:01:00', 'production', 'shop', 'postgresql:shop', 'database', 240, 0, 240e6, ([160, 161], [239, 1])), ('2026-11-21 11:00:00', 'production', 'late', 'x', 'service', 1, 0, 1, ([0], [1])), ('2026-11-21 10:01:00', 'staging', 'a', 'b', 'external', 1, 0, 1, ([0], [1]))`)
-	f := func(sel Selector, want ...string) []Edge {
+	querytest.Exec(t, db, row+`('2026-11-21 10:00:00', 'production', 'web', 'shop', 'service', 99, 0, 99e6, ([160], [99]))`)
+	querytest.Exec(t, db, row+`('2026-11-21 10:00:00', 'production', 'web', 'shop', 'service', 60, 6, 60e6, ([160], [60])), ('2026-11-21 10:01:00', 'production', 'web', 'shop', 'service', 60, 0, 120e6, ([168], [60]))`)
+	querytest.Exec(t, db, row+`('2026-11-21 10:01:00', 'production', 'shop', 'postgresql:shop', 'database', 240, 0, 240e6, ([160, 161], [239, 1])), ('2026-11-21 11:00:00', 'production', 'late', 'x', 'service', 1, 0, 1, ([0], [1])), ('2026-11-21 10:01:00', 'staging', 'a', 'b', 'external', 1, 0, 1, ([0], [1]))`)
+	f := func(sel filter.Selector, want ...string) []Edge {
 		t.Helper()
-		list, err := store.Dependencies(context.Background(), sel, NewRange(base, base.Add(2*time.Minute), 100))
+		list, err := store.Dependencies(context.Background(), sel, rollup.NewRange(querytest.Base, querytest.Base.Add(2*time.Minute), 100))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,15 +148,15 @@ func TestDependencies(t *testing.T) {
 		}
 		return list
 	}
-	list := f(Selector{}, "shop>postgresql:shop", "web>shop", "a>b")
-	f(Selector{Env: "production"}, "shop>postgresql:shop", "web>shop")
-	f(Selector{Service: "web"}, "web>shop")
-	f(Selector{Service: "shop"}, "shop>postgresql:shop", "web>shop")
+	list := f(filter.Selector{}, "shop>postgresql:shop", "web>shop", "a>b")
+	f(filter.Selector{Env: "production"}, "shop>postgresql:shop", "web>shop")
+	f(filter.Selector{Service: "web"}, "web>shop")
+	f(filter.Selector{Service: "shop"}, "shop>postgresql:shop", "web>shop")
 	e := list[1]
-	if e.Calls != 120 || e.Errors != 6 || !near(e.CallRate, 1) || !near(e.ErrorRate, 0.05) || e.Duration != 180*time.Millisecond || e.Mean != 1500*time.Microsecond || !within(e.P99, 2*time.Millisecond, 0.045) || e.ServerType != "service" {
+	if e.Calls != 120 || e.Errors != 6 || !querytest.Near(e.CallRate, 1) || !querytest.Near(e.ErrorRate, 0.05) || e.Duration != 180*time.Millisecond || e.Mean != 1500*time.Microsecond || !querytest.Within(e.P99, 2*time.Millisecond, 0.045) || e.ServerType != "service" {
 		t.Errorf("%+v", e)
 	}
-	if _, err := store.Dependencies(context.Background(), Selector{Operation: "GET /"}, minute()); err == nil {
+	if _, err := store.Dependencies(context.Background(), filter.Selector{Operation: "GET /"}, minute()); err == nil {
 		t.Error("operation: no error")
 	}
 }

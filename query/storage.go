@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"loadline/query/sql"
 )
 
 // StorageStats is what is stored.
@@ -27,7 +29,7 @@ type TableStats struct {
 // Storage returns the size of every table.
 func (s *Store) Storage(ctx context.Context) (*StorageStats, error) {
 	out := &StorageStats{}
-	err := s.scan(ctx, "storage", `
+	err := sql.Scan(ctx, s.db, "storage", `
 SELECT table, sum(rows), sum(bytes_on_disk) AS bytes, sum(data_uncompressed_bytes), count(), min(min_time), max(max_time), min(min_date), max(max_date)
 FROM system.parts
 WHERE active AND database = currentDatabase()

@@ -2,26 +2,14 @@ package query
 
 import (
 	"context"
-	"errors"
-	"fmt"
-
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"loadline/internal/clickhouse"
+	"loadline/query/facet"
+	"loadline/query/filter"
+	"loadline/query/rollup"
+	"loadline/query/search"
+	"loadline/query/trace"
 )
-
-// ErrNotFound is returned when what was asked for is not stored: never sent, sampled out, past its retention, or
-// still on its way.
-var ErrNotFound = errors.New("not found")
-
-// A NotRolledUpError is returned when a matcher is on a key that the rollups do not have, so that only a search of
-// spans could answer. [Selector.RolledUp] tells beforehand.
-type NotRolledUpError struct{ Key string }
-
-// Error names the key.
-func (e *NotRolledUpError) Error() string {
-	return fmt.Sprintf("key %q is not in the RED rollups: use service, operation, env, version, kind, root, status or error", e.Key)
-}
 
 // A Store answers questions from one ClickHouse.
 type Store struct {
@@ -33,20 +21,37 @@ func New(db *clickhouse.DB) *Store {
 	return &Store{db: db}
 }
 
-// scan runs a query and calls row for each of its rows, which scans it.
-func (s *Store) scan(ctx context.Context, what, sql string, args []any, row func(driver.Rows) error) error {
-	rows, err := s.db.Query(ctx, sql, args...)
-	if err != nil {
-		return fmt.Errorf("query %s: %w", what, err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := row(rows); err != nil {
-			return fmt.Errorf("scan %s: %w", what, err)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read %s: %w", what, err)
-	}
-	return nil
+// Trace returns a trace, or [trace.ErrNotFound].
+func (s *Store) Trace(ctx context.Context, id trace.ID) (*trace.Trace, error) {
+	return trace.Read(ctx, s.db, id)
+}
+
+// Span returns one span with all its detail and its resource, or [trace.ErrNotFound].
+func (s *Store) Span(ctx context.Context, id trace.ID, span trace.SpanID) (*trace.Span, *trace.Resource, error) {
+	return trace.ReadSpan(ctx, s.db, id, span)
+}
+
+// LogsOfTrace returns the log records of a trace in order of time, see [trace.ReadLogs].
+func (s *Store) LogsOfTrace(ctx context.Context, id trace.ID) ([]trace.LogRecord, error) {
+	return trace.ReadLogs(ctx, s.db, id)
+}
+
+// SearchTraces returns a page of traces that match, see [search.Traces].
+func (s *Store) SearchTraces(ctx context.Context, q search.Query) (*search.List, error) {
+	return search.Traces(ctx, s.db, q)
+}
+
+// Facets counts the spans of q by each key, see [facet.Count].
+func (s *Store) Facets(ctx context.Context, q search.Query, keys []string) (*facet.Facets, error) {
+	return facet.Count(ctx, s.db, q, keys)
+}
+
+// SuggestKeys returns keys to complete prefix, see [facet.SuggestKeys].
+func (s *Store) SuggestKeys(ctx context.Context, sel filter.Selector, r rollup.Range, prefix string) ([]facet.Suggestion, error) {
+	return facet.SuggestKeys(ctx, s.db, sel, r, prefix)
+}
+
+// SuggestValues returns values of key to complete prefix, see [facet.SuggestValues].
+func (s *Store) SuggestValues(ctx context.Context, sel filter.Selector, r rollup.Range, key, prefix string) ([]facet.Suggestion, error) {
+	return facet.SuggestValues(ctx, s.db, sel, r, key, prefix)
 }

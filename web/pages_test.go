@@ -15,6 +15,8 @@ import (
 	"github.com/PuerkitoBio/goquery"
 
 	"loadline/query"
+	"loadline/query/filter"
+	"loadline/query/trace"
 )
 
 // html parses a page.
@@ -399,7 +401,7 @@ func TestTraceExport(t *testing.T) {
 	if err := json.Unmarshal([]byte(f.page(t, "/traces/"+id+".json")), &out); err != nil {
 		t.Fatal(err)
 	}
-	parsed, err := query.ParseTraceID(id)
+	parsed, err := trace.ParseID(id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -492,7 +494,7 @@ func TestHostileNames(t *testing.T) {
 	s.Attributes = map[string]string{evil: evil, "url.full": "javascript:alert(1)"}
 	s.Events = `[{"ts":1,"name":"` + strings.ReplaceAll(evil, `"`, `\"`) + `","attributes":{}}]`
 	store(t, f.db, f.shop.spans)
-	for _, path := range []string{"/", "/services", "/services/" + url.PathEscape(evil), "/services/" + url.PathEscape(evil) + "?tab=endpoints", "/traces", "/traces?q=" + url.QueryEscape(query.FormatFilter([]query.Matcher{{Key: "service", Op: query.Equal, Value: evil}})), "/traces/" + f.shop.trace, "/welcome"} {
+	for _, path := range []string{"/", "/services", "/services/" + url.PathEscape(evil), "/services/" + url.PathEscape(evil) + "?tab=endpoints", "/traces", "/traces?q=" + url.QueryEscape(filter.Format([]filter.Matcher{{Key: "service", Op: filter.Equal, Value: evil}})), "/traces/" + f.shop.trace, "/welcome"} {
 		body := f.page(t, path)
 		doc := html(t, body)
 		if doc.Find("img").Length() > 0 || strings.Contains(body, "<img src=x") {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"loadline/query"
+	"loadline/query/facet"
+	"loadline/query/search"
 	"loadline/web/panel"
 	"loadline/web/screen"
 	"loadline/web/view"
@@ -20,8 +22,8 @@ type answers struct {
 	edges     []query.Edge
 	deploys   []query.Deployment
 	instances []query.Instance
-	facets    *query.Facets
-	failed    *query.TraceList
+	facets    *facet.Facets
+	failed    *search.List
 
 	rowErr, redErr, heatErr, endpointErr, edgeErr, deployErr, instanceErr, facetErr, failedErr error
 }
@@ -85,11 +87,11 @@ func (s *Server) askService(ctx context.Context, p view.Page, sc panel.Scope, ta
 		}},
 		"errors": {
 			func() {
-				q := query.TraceQuery{Selector: sc.Selector(), Range: sc.Range(p.Now), ErrorsOnly: true}
+				q := search.Query{Selector: sc.Selector(), Range: sc.Range(p.Now), ErrorsOnly: true}
 				a.facets, a.facetErr = s.config.Store.Facets(ctx, q, []string{"error.type", "operation", "http.response.status_code"})
 			},
 			func() {
-				q := query.TraceQuery{Selector: sc.Selector(), Range: sc.Range(p.Now), ErrorsOnly: true, Limit: 20}
+				q := search.Query{Selector: sc.Selector(), Range: sc.Range(p.Now), ErrorsOnly: true, Limit: 20}
 				a.failed, a.failedErr = s.config.Store.SearchTraces(ctx, q)
 			},
 		},

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"loadline/query"
+	stored "loadline/query/trace"
 	"loadline/web/panel"
 	"loadline/web/trace"
 	"loadline/web/view"
@@ -19,17 +19,17 @@ const keepTrace = 5 * time.Second
 
 // An opened trace with its tree and rows.
 type openTrace struct {
-	*query.Trace
+	*stored.Trace
 	rows *trace.Waterfall
 }
 
-func (s *Server) readTrace(ctx context.Context, id query.TraceID) (openTrace, error) {
+func (s *Server) readTrace(ctx context.Context, id stored.ID) (openTrace, error) {
 	return panel.Cached(ctx, s.board, "trace "+id.String(), keepTrace, 0, func(ctx context.Context) (openTrace, error) {
 		t, err := s.config.Store.Trace(ctx, id)
 		if err != nil {
 			return openTrace{}, err
 		}
-		return openTrace{t, trace.NewWaterfall(query.BuildTree(t.Spans))}, nil
+		return openTrace{t, trace.NewWaterfall(stored.BuildTree(t.Spans))}, nil
 	})
 }
 
@@ -39,7 +39,7 @@ func (s *Server) trace(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	text, export := strings.CutSuffix(r.PathValue("id"), ".json")
-	id, err := query.ParseTraceID(text)
+	id, err := stored.ParseID(text)
 	if err != nil {
 		s.noTrace(w, r, text, false)
 		return
@@ -47,7 +47,7 @@ func (s *Server) trace(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	t, err := s.readTrace(ctx, id)
 	switch {
-	case errors.Is(err, query.ErrNotFound):
+	case errors.Is(err, stored.ErrNotFound):
 		s.noTrace(w, r, text, true)
 		return
 	case err != nil:
@@ -109,12 +109,12 @@ func (s *Server) noTrace(w http.ResponseWriter, r *http.Request, text string, va
 }
 
 // detail shapes the panel of a span. Large traces are read without details, so those are asked here.
-func (s *Server) detail(ctx context.Context, p view.Page, t openTrace, span *query.Span, group *query.Repeat, logs []query.LogRecord) view.SpanDetail {
+func (s *Server) detail(ctx context.Context, p view.Page, t openTrace, span *stored.Span, group *stored.Repeat, logs []stored.LogRecord) view.SpanDetail {
 	resource := t.Resources[span.ResourceID]
 	var err error
 	if t.WithoutDetail {
-		var full *query.Span
-		var res *query.Resource
+		var full *stored.Span
+		var res *stored.Resource
 		if full, res, err = s.config.Store.Span(ctx, t.ID, span.ID); err == nil {
 			span, resource = full, res
 		}
@@ -126,7 +126,7 @@ func (s *Server) detail(ctx context.Context, p view.Page, t openTrace, span *que
 
 // spanFragment answers the panel of a span alone: by its id, or by its row in a long waterfall as "@12".
 func (s *Server) spanFragment(w http.ResponseWriter, r *http.Request) {
-	id, err := query.ParseTraceID(r.PathValue("id"))
+	id, err := stored.ParseID(r.PathValue("id"))
 	if err != nil {
 		http.NotFound(w, r)
 		return
@@ -134,14 +134,14 @@ func (s *Server) spanFragment(w http.ResponseWriter, r *http.Request) {
 	t, err := s.readTrace(r.Context(), id)
 	if err != nil {
 		code := http.StatusInternalServerError
-		if errors.Is(err, query.ErrNotFound) {
+		if errors.Is(err, stored.ErrNotFound) {
 			code = http.StatusNotFound
 		}
 		http.Error(w, err.Error(), code)
 		return
 	}
-	var span *query.Span
-	var group *query.Repeat
+	var span *stored.Span
+	var group *stored.Repeat
 	if row, ok := strings.CutPrefix(r.PathValue("span"), "@"); ok {
 		n, err := strconv.Atoi(row)
 		if err != nil {
@@ -167,7 +167,7 @@ func (s *Server) spanFragment(w http.ResponseWriter, r *http.Request) {
 
 // traceColumns answers the rows of a long waterfall.
 func (s *Server) traceColumns(w http.ResponseWriter, r *http.Request) {
-	id, err := query.ParseTraceID(r.PathValue("id"))
+	id, err := stored.ParseID(r.PathValue("id"))
 	if err != nil {
 		http.NotFound(w, r)
 		return
@@ -175,7 +175,7 @@ func (s *Server) traceColumns(w http.ResponseWriter, r *http.Request) {
 	t, err := s.readTrace(r.Context(), id)
 	if err != nil {
 		code := http.StatusInternalServerError
-		if errors.Is(err, query.ErrNotFound) {
+		if errors.Is(err, stored.ErrNotFound) {
 			code = http.StatusNotFound
 		}
 		http.Error(w, err.Error(), code)

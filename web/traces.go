@@ -10,23 +10,28 @@ import (
 	"time"
 
 	"loadline/query"
+	"loadline/query/facet"
+	"loadline/query/filter"
+	"loadline/query/rollup"
+	"loadline/query/search"
+	"loadline/query/trace"
 	"loadline/web/panel"
 	"loadline/web/screen"
 	"loadline/web/view"
 )
 
-// search reads a search for traces from a page's address. What cannot be read is told and left out.
-func search(p view.Page) (q query.TraceQuery, matchers []query.Matcher, problem string) {
-	matchers, err := query.ParseFilter(p.Query.Get("q"))
+// searchOf reads a search for traces from a page's address. What cannot be read is told and left out.
+func searchOf(p view.Page) (q search.Query, matchers []filter.Matcher, problem string) {
+	matchers, err := filter.Parse(p.Query.Get("q"))
 	if err != nil {
 		matchers, problem = nil, capital(err.Error())
 	}
-	q = query.TraceQuery{Selector: query.Selector{Env: p.Env}, AnySpan: p.Query.Get("spans") == "any", Cursor: p.Query.Get("cursor")}
+	q = search.Query{Selector: filter.Selector{Env: p.Env}, AnySpan: p.Query.Get("spans") == "any", Cursor: p.Query.Get("cursor")}
 	for _, m := range matchers {
 		switch {
-		case m.Op == query.Equal && (m.Key == "service" || m.Key == "service.name") && q.Service == "":
+		case m.Op == filter.Equal && (m.Key == "service" || m.Key == "service.name") && q.Service == "":
 			q.Service = m.Value
-		case m.Op == query.Equal && m.Key == "operation" && q.Operation == "":
+		case m.Op == filter.Equal && m.Key == "operation" && q.Operation == "":
 			q.Operation = m.Value
 		default:
 			q.Matchers = append(q.Matchers, m)
@@ -42,7 +47,7 @@ func (s *Server) traces(w http.ResponseWriter, r *http.Request) {
 	}
 	p := s.page(r, "traces", "Traces")
 	p.Crumbs = []view.Crumb{{Label: "Traces"}}
-	q, matchers, problem := search(p)
+	q, matchers, problem := searchOf(p)
 	sc := panel.ScopeOf(p)
 	q.Range = sc.Range(p.Now)
 	if p.Query.Get("part") == "rows" {
@@ -51,8 +56,8 @@ func (s *Server) traces(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx := r.Context()
 	var (
-		list       *query.TraceList
-		facets     *query.Facets
+		list       *search.List
+		facets     *facet.Facets
 		heat       *view.Heatmap
 		lErr, fErr error
 	)
@@ -71,7 +76,7 @@ func (s *Server) traces(w http.ResponseWriter, r *http.Request) {
 	}
 	t.Problem, t.Error, t.FacetsErr = problem, s.board.Failure("The search", lErr), s.board.Failure("The facets", fErr)
 	t.Heat = heat
-	t.Query = query.FormatFilter(matchers)
+	t.Query = filter.Format(matchers)
 	t.Chips = screen.Chips(p, matchers)
 	t.Scope = []view.Choice{
 		{Label: "Requests", Href: p.With("spans", ""), Current: !q.AnySpan},
@@ -99,7 +104,7 @@ func (s *Server) added(w http.ResponseWriter, r *http.Request) bool {
 	}
 	values.Del("add")
 	p := view.Page{Path: "/traces", Query: values}
-	if id, err := query.ParseTraceID(text); err == nil && len(text) >= 16 {
+	if id, err := trace.ParseID(text); err == nil && len(text) >= 16 {
 		http.Redirect(w, r, p.Link("/traces/"+id.String()), http.StatusFound)
 		return true
 	}
@@ -114,7 +119,7 @@ func (s *Server) added(w http.ResponseWriter, r *http.Request) bool {
 }
 
 // moreTraces answers the next lines of a list, for the script.
-func (s *Server) moreTraces(w http.ResponseWriter, r *http.Request, p view.Page, q query.TraceQuery) {
+func (s *Server) moreTraces(w http.ResponseWriter, r *http.Request, p view.Page, q search.Query) {
 	list, err := s.config.Store.SearchTraces(r.Context(), q)
 	if err != nil {
 		s.config.Logger.Warn("more traces", "err", err)
@@ -131,18 +136,18 @@ func (s *Server) moreTraces(w http.ResponseWriter, r *http.Request, p view.Page,
 }
 
 // searchHeat draws the durations of what matches when the rollup knows them.
-func (s *Server) searchHeat(ctx context.Context, p view.Page, q query.TraceQuery, sc panel.Scope) *view.Heatmap {
+func (s *Server) searchHeat(ctx context.Context, p view.Page, q search.Query, sc panel.Scope) *view.Heatmap {
 	sel := q.Selector
-	sel.Matchers = slices.DeleteFunc(slices.Clone(sel.Matchers), func(m query.Matcher) bool { return m.Key == "duration" || m.Key == "latency" })
+	sel.Matchers = slices.DeleteFunc(slices.Clone(sel.Matchers), func(m filter.Matcher) bool { return m.Key == "duration" || m.Key == "latency" })
 	if sel.Service == "" {
-		sel = sel.With("root", query.Equal, "true")
+		sel = sel.With("root", filter.Equal, "true")
 	}
 	if _, all := sel.RolledUp(); !all || q.AnySpan {
 		return nil
 	}
-	key := sc.Key("heat") + " " + sel.Service + " " + sel.Operation + " " + query.FormatFilter(sel.Matchers)
+	key := sc.Key("heat") + " " + sel.Service + " " + sel.Operation + " " + filter.Format(sel.Matchers)
 	h, err := panel.Cached(ctx, s.board, key, sc.Keep(), s.config.Patience, func(ctx context.Context) (*query.HeatmapSeries, error) {
-		return s.config.Store.Heatmap(ctx, sel, query.NewRange(q.Range.From, q.Range.Until, 90))
+		return s.config.Store.Heatmap(ctx, sel, rollup.NewRange(q.Range.From, q.Range.Until, 90))
 	})
 	if err != nil {
 		h = &query.HeatmapSeries{}
@@ -153,7 +158,7 @@ func (s *Server) searchHeat(ctx context.Context, p view.Page, q query.TraceQuery
 }
 
 // explainEmpty says why nothing matches, and what would without each condition.
-func (s *Server) explainEmpty(ctx context.Context, p view.Page, q query.TraceQuery, matchers []query.Matcher, t *view.Traces) {
+func (s *Server) explainEmpty(ctx context.Context, p view.Page, q search.Query, matchers []filter.Matcher, t *view.Traces) {
 	week := view.Choice{Label: "Search the last 7 days", Href: p.With("range", "7d", "from", "", "to", "")}
 	switch {
 	case len(matchers) == 0 && t.Problem != "":
@@ -172,11 +177,11 @@ func (s *Server) explainEmpty(ctx context.Context, p view.Page, q query.TraceQue
 	for i, m := range matchers[:min(len(matchers), most)] {
 		without := slices.Delete(slices.Clone(matchers), i, i+1)
 		sub := p
-		sub.Query = map[string][]string{"q": {query.FormatFilter(without)}}
-		wider, _, _ := search(sub)
+		sub.Query = map[string][]string{"q": {filter.Format(without)}}
+		wider, _, _ := searchOf(sub)
 		wider.AnySpan, wider.Range = q.AnySpan, q.Range
 		if h := s.hint(ctx, wider, m); h.Count != "0" {
-			h.Href = p.With("q", query.FormatFilter(without))
+			h.Href = p.With("q", filter.Format(without))
 			hints = append(hints, h)
 		}
 	}
@@ -187,8 +192,8 @@ func (s *Server) explainEmpty(ctx context.Context, p view.Page, q query.TraceQue
 }
 
 // hint counts what would match without one condition.
-func (s *Server) hint(ctx context.Context, wider query.TraceQuery, m query.Matcher) view.Choice {
-	out := view.Choice{Label: "without " + query.FormatFilter([]query.Matcher{m})}
+func (s *Server) hint(ctx context.Context, wider search.Query, m filter.Matcher) view.Choice {
+	out := view.Choice{Label: "without " + filter.Format([]filter.Matcher{m})}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if facets, err := s.config.Store.Facets(ctx, wider, []string{"status"}); err == nil {
@@ -202,7 +207,7 @@ func (s *Server) hint(ctx context.Context, wider query.TraceQuery, m query.Match
 // suggest completes keys and values of the filter field.
 func (s *Server) suggest(w http.ResponseWriter, r *http.Request) {
 	p := s.page(r, "", "")
-	q, _, _ := search(p)
+	q, _, _ := searchOf(p)
 	text := p.Query.Get("text")
 	span := panel.ScopeOf(p).Range(p.Now)
 	type answer struct {
@@ -227,7 +232,7 @@ func (s *Server) suggest(w http.ResponseWriter, r *http.Request) {
 			s.config.Logger.Warn("suggest values", "err", err)
 		}
 		for _, v := range values[:min(len(values), 12)] {
-			m := query.FormatFilter([]query.Matcher{{Key: key, Op: query.Op(op), Value: v.Text}})
+			m := filter.Format([]filter.Matcher{{Key: key, Op: filter.Op(op), Value: v.Text}})
 			out = append(out, answer{Text: m, Show: v.Text, Note: note(v.Count), Done: true})
 		}
 	}

@@ -6,7 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"loadline/query"
+	"loadline/query/filter"
+	"loadline/query/rollup"
 	"loadline/web/live"
 	"loadline/web/view"
 )
@@ -19,7 +20,7 @@ func (b *Board) Arrived(ctx context.Context) (string, error) {
 			return "", err
 		}
 		now := b.config.Now()
-		services, err := b.config.Store.Services(ctx, query.Selector{}, query.NewRange(last.Add(-time.Minute), later(last.Add(time.Minute), now), 60))
+		services, err := b.config.Store.Services(ctx, filter.Selector{}, rollup.NewRange(last.Add(-time.Minute), later(last.Add(time.Minute), now), 60))
 		if err != nil || len(services) == 0 {
 			return "", err
 		}

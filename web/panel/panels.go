@@ -11,6 +11,7 @@ import (
 	"github.com/a-h/templ"
 
 	"loadline/query"
+	"loadline/query/rollup"
 	"loadline/web/live"
 	"loadline/web/screen"
 	"loadline/web/view"
@@ -70,7 +71,7 @@ func (b *Board) Endpoints(ctx context.Context, sc Scope, patience time.Duration)
 func (b *Board) Heat(ctx context.Context, sc Scope, patience time.Duration) (*query.HeatmapSeries, error) {
 	return cached(ctx, &b.cache, sc.Key("heat"), sc.Keep(), patience, func(ctx context.Context) (*query.HeatmapSeries, error) {
 		r := sc.Range(b.config.Now())
-		return b.config.Store.Heatmap(ctx, sc.Selector(), query.NewRange(r.From, r.Until, 90))
+		return b.config.Store.Heatmap(ctx, sc.Selector(), rollup.NewRange(r.From, r.Until, 90))
 	})
 }
 

@@ -6,7 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"loadline/query"
+	"loadline/query/filter"
+	"loadline/query/rollup"
 	"loadline/web/timerange"
 	"loadline/web/view"
 )
@@ -85,20 +86,20 @@ func parseScope(key string) (panel string, sc Scope, ok bool) {
 const maxPoints = 180
 
 // Range is the scope's range at a moment.
-func (sc Scope) Range(now time.Time) query.Range {
+func (sc Scope) Range(now time.Time) rollup.Range {
 	if sc.To > 0 {
-		return query.NewRange(time.Unix(sc.From, 0), time.Unix(sc.To, 0), maxPoints)
+		return rollup.NewRange(time.Unix(sc.From, 0), time.Unix(sc.To, 0), maxPoints)
 	}
 	chosen, err := timerange.Read(sc.Length, now, time.UTC)
 	if err != nil {
 		chosen = timerange.Selection{From: now.Add(-timerange.Default), To: now}
 	}
-	return query.NewRange(chosen.From, chosen.To, maxPoints)
+	return rollup.NewRange(chosen.From, chosen.To, maxPoints)
 }
 
 // Selector selects the telemetry of the scope.
-func (sc Scope) Selector() query.Selector {
-	return query.Selector{Env: sc.Env, Service: sc.Service, Operation: sc.Operation}
+func (sc Scope) Selector() filter.Selector {
+	return filter.Selector{Env: sc.Env, Service: sc.Service, Operation: sc.Operation}
 }
 
 // every is how often a panel over the range is worth computing.

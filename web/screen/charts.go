@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"loadline/query"
+	"loadline/query/rollup"
 	"loadline/web/view"
 )
 
@@ -37,7 +38,7 @@ const (
 // exemplars chooses the slowest request of each part of the range, and the slowest failed ones.
 func exemplars(red *query.REDSeries) []view.Exemplar {
 	group := max(int64(red.Range.Len()/exemplarGroups), 1) * int64(max(red.Range.Step/time.Second, 1))
-	slow, failed := map[int64]query.Exemplar{}, map[int64]query.Exemplar{}
+	slow, failed := map[int64]rollup.Exemplar{}, map[int64]rollup.Exemplar{}
 	for _, e := range red.Exemplars {
 		k, into := e.Time.Unix()/group, slow
 		if e.Error {

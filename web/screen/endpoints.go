@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"loadline/query"
+	"loadline/query/filter"
 	"loadline/web/view"
 )
 
@@ -56,11 +57,11 @@ func drift(now, before time.Duration) (text, class string) {
 
 // Filter writes the text of a search for equal values, given as pairs of key and value.
 func Filter(pairs ...string) string {
-	var list []query.Matcher
+	var list []filter.Matcher
 	for i := 0; i+1 < len(pairs); i += 2 {
-		list = append(list, query.Matcher{Key: pairs[i], Op: query.Equal, Value: pairs[i+1]})
+		list = append(list, filter.Matcher{Key: pairs[i], Op: filter.Equal, Value: pairs[i+1]})
 	}
-	return query.FormatFilter(list)
+	return filter.Format(list)
 }
 
 // Dependencies shapes what a service calls, or with callers who calls it.

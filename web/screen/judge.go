@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"loadline/query"
+	"loadline/query/filter"
+	"loadline/query/rollup"
 	"loadline/web/view"
 )
 
@@ -24,7 +26,7 @@ const (
 )
 
 // Judge says how a service is doing, from its numbers now and an hour before.
-func Judge(now, before query.Totals) view.Health {
+func Judge(now, before rollup.Totals) view.Health {
 	if now.Requests <= 0 {
 		return view.Health{State: "idle", Label: "Idle", Why: "no requests in this range"}
 	}
@@ -106,14 +108,14 @@ func Headline(p view.Page, services []query.ServiceRED) *view.Headline {
 	} else if others > 1 {
 		h.Second = view.Plural(others-1, "other service needs", "other services need") + " attention too."
 	}
-	filter := []query.Matcher{{Key: "service", Op: query.Equal, Value: worst.Service}}
+	matchers := []filter.Matcher{{Key: "service", Op: filter.Equal, Value: worst.Service}}
 	if failing {
-		filter = append(filter, query.Matcher{Key: "status", Op: query.Equal, Value: "error"})
+		matchers = append(matchers, filter.Matcher{Key: "status", Op: filter.Equal, Value: "error"})
 	} else {
-		filter = append(filter, query.Matcher{Key: "duration", Op: query.GreaterEqual, Value: worst.P95.Round(time.Millisecond).String()})
+		matchers = append(matchers, filter.Matcher{Key: "duration", Op: filter.GreaterEqual, Value: worst.P95.Round(time.Millisecond).String()})
 	}
 	h.Actions = []view.Choice{
-		{Label: "Example traces", Href: p.Link("/traces", "q", query.FormatFilter(filter))},
+		{Label: "Example traces", Href: p.Link("/traces", "q", filter.Format(matchers))},
 		{Label: "Open " + worst.Service, Href: p.Service(worst.Service)},
 	}
 	return h

@@ -10,6 +10,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"loadline/query"
+	"loadline/query/facet"
+	"loadline/query/filter"
+	"loadline/query/rollup"
+	"loadline/query/trace"
 	"loadline/web/view"
 )
 
@@ -19,8 +23,8 @@ func testPage() view.Page {
 	return view.Page{Path: "/traces", Query: url.Values{"range": {"1h"}}, Now: now}
 }
 
-func totals(requests, errors float64, p95 time.Duration) query.Totals {
-	t := query.Totals{Requests: requests, Errors: errors, P95: p95}
+func totals(requests, errors float64, p95 time.Duration) rollup.Totals {
+	t := rollup.Totals{Requests: requests, Errors: errors, P95: p95}
 	if requests > 0 {
 		t.ErrorRate = errors / requests
 	}
@@ -29,7 +33,7 @@ func totals(requests, errors float64, p95 time.Duration) query.Totals {
 
 func TestJudge(t *testing.T) {
 	const ms = time.Millisecond
-	f := func(what string, now, before query.Totals, want string) {
+	f := func(what string, now, before rollup.Totals, want string) {
 		t.Helper()
 		if h := Judge(now, before); h.Label != want || h.Why == "" {
 			t.Errorf("%s: %+v, want %s", what, h, want)
@@ -74,7 +78,7 @@ func TestHeadline(t *testing.T) {
 // series is one of n steps of ten seconds that end now.
 func series(n int, offset time.Duration) *query.REDSeries {
 	from := now.Add(offset)
-	r := query.Range{From: from, To: from.Add(time.Duration(n) * 10 * time.Second), Step: 10 * time.Second}
+	r := rollup.Range{From: from, To: from.Add(time.Duration(n) * 10 * time.Second), Step: 10 * time.Second}
 	r.Until = r.To
 	s := &query.REDSeries{Range: r}
 	for i := range n {
@@ -116,9 +120,9 @@ func TestExemplarsAreFew(t *testing.T) {
 	red := series(180, 0)
 	for i := range 180 {
 		at := red.Range.From.Add(time.Duration(i) * 10 * time.Second)
-		id := query.TraceID{byte(i), 1}
-		red.Exemplars = append(red.Exemplars, query.Exemplar{Time: at, Duration: time.Duration(i%7) * time.Second, TraceID: id})
-		red.Exemplars = append(red.Exemplars, query.Exemplar{Time: at, Duration: time.Duration(i%5) * time.Second, TraceID: query.TraceID{byte(i), 2}, Error: true})
+		id := trace.ID{byte(i), 1}
+		red.Exemplars = append(red.Exemplars, rollup.Exemplar{Time: at, Duration: time.Duration(i%7) * time.Second, TraceID: id})
+		red.Exemplars = append(red.Exemplars, rollup.Exemplar{Time: at, Duration: time.Duration(i%5) * time.Second, TraceID: trace.ID{byte(i), 2}, Error: true})
 	}
 	got := exemplars(red)
 	var failed int
@@ -153,8 +157,8 @@ func TestKPIs(t *testing.T) {
 			t.Errorf("%s without requests is %q", k.Label, k.Value)
 		}
 	}
-	red.Totals = query.Totals{Requests: 100, RequestRate: 2034, Errors: 1, ErrorRate: 0.01, P50: 42 * time.Millisecond, P95: 237 * time.Millisecond, P99: 2 * time.Second}
-	red.Previous = query.Totals{Requests: 100, RequestRate: 1915, ErrorRate: 0.004, P50: 42 * time.Millisecond, P95: 89 * time.Millisecond, P99: 2 * time.Second}
+	red.Totals = rollup.Totals{Requests: 100, RequestRate: 2034, Errors: 1, ErrorRate: 0.01, P50: 42 * time.Millisecond, P95: 237 * time.Millisecond, P99: 2 * time.Second}
+	red.Previous = rollup.Totals{Requests: 100, RequestRate: 1915, ErrorRate: 0.004, P50: 42 * time.Millisecond, P95: 89 * time.Millisecond, P99: 2 * time.Second}
 	var got []string
 	for _, k := range KPIs(testPage(), red) {
 		got = append(got, k.Label+" "+k.Value+"|"+k.Unit+" "+k.Delta+" "+k.DeltaClass)
@@ -186,8 +190,8 @@ func TestHeat(t *testing.T) {
 
 func TestEndpoints(t *testing.T) {
 	list := []query.Endpoint{
-		{Service: "api", Operation: "GET /a", Kind: "server", Method: "GET", Route: "/a", Totals: totals(100, 5, 300*time.Millisecond), Previous: totals(100, 0, 100*time.Millisecond), Impact: 0.64, Slowest: query.Exemplar{TraceID: query.TraceID{1}, Duration: time.Second, Time: now}},
-		{Service: "api", Operation: "process", Kind: "consumer", Totals: totals(100, 0, time.Millisecond), Impact: 0.36, Slowest: query.Exemplar{TraceID: query.TraceID{1}, Duration: time.Millisecond, Time: now}},
+		{Service: "api", Operation: "GET /a", Kind: "server", Method: "GET", Route: "/a", Totals: totals(100, 5, 300*time.Millisecond), Previous: totals(100, 0, 100*time.Millisecond), Impact: 0.64, Slowest: rollup.Exemplar{TraceID: trace.ID{1}, Duration: time.Second, Time: now}},
+		{Service: "api", Operation: "process", Kind: "consumer", Totals: totals(100, 0, time.Millisecond), Impact: 0.36, Slowest: rollup.Exemplar{TraceID: trace.ID{1}, Duration: time.Millisecond, Time: now}},
 	}
 	table := Endpoints(testPage(), list, true, 10)
 	a, b := table.Rows[0], table.Rows[1]
@@ -226,8 +230,8 @@ func TestDependencies(t *testing.T) {
 }
 
 func TestFacetsToggle(t *testing.T) {
-	facets := &query.Facets{Facets: []query.Facet{{Key: "status", Values: []query.FacetValue{{Value: "ok", Count: 9, Share: 0.9}, {Value: "error", Count: 1, Share: 0.1}, {Value: ""}}}}}
-	on := []query.Matcher{{Key: "service", Op: query.Equal, Value: "a"}, {Key: "status", Op: query.Equal, Value: "error"}}
+	facets := &facet.Facets{Facets: []facet.Facet{{Key: "status", Values: []facet.Value{{Value: "ok", Count: 9, Share: 0.9}, {Value: "error", Count: 1, Share: 0.1}, {Value: ""}}}}}
+	on := []filter.Matcher{{Key: "service", Op: filter.Equal, Value: "a"}, {Key: "status", Op: filter.Equal, Value: "error"}}
 	got := Facets(testPage(), facets, on)
 	if len(got) != 1 || len(got[0].Values) != 2 || got[0].Values[0].On || !got[0].Values[1].On {
 		t.Fatalf("facets %+v", got)

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"loadline/query"
+	"loadline/query/facet"
+	"loadline/query/trace"
 	"loadline/web/view"
 )
 
@@ -41,7 +43,7 @@ func ServiceHead(p view.Page, v *view.Service, row *query.ServiceRED, instances 
 }
 
 // Attribute returns the first of some attributes that is there.
-func Attribute(list []query.Attribute, keys ...string) string {
+func Attribute(list []trace.Attribute, keys ...string) string {
 	for _, key := range keys {
 		for _, a := range list {
 			if a.Key == key && a.Value != "" {
@@ -107,7 +109,7 @@ func OrNone(text string) string {
 }
 
 // ErrorGroups shapes how the failed requests of a service divide.
-func ErrorGroups(p view.Page, facets *query.Facets, service string) []view.Facet {
+func ErrorGroups(p view.Page, facets *facet.Facets, service string) []view.Facet {
 	titles := map[string]string{"error.type": "Error type", "operation": "Endpoint", "http.response.status_code": "Status code"}
 	var out []view.Facet
 	for _, f := range facets.Facets {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"loadline/query"
+	"loadline/query/trace"
 	"loadline/web/view"
 )
 
@@ -124,7 +125,7 @@ func Slowest(p view.Page, endpoints []query.Endpoint, failed *view.Failure) view
 	l := view.List{Title: "Slowest requests", Sub: "of each endpoint", Error: failed, Empty: "No requests in this range", More: view.Choice{Label: "Traces", Href: p.Link("/traces")}}
 	list := slices.Clone(endpoints)
 	slices.SortFunc(list, func(a, b query.Endpoint) int { return cmp.Compare(b.Slowest.Duration, a.Slowest.Duration) })
-	seen := map[query.TraceID]bool{}
+	seen := map[trace.ID]bool{}
 	const most = 5
 	for _, e := range list {
 		if e.Slowest.TraceID.IsZero() || seen[e.Slowest.TraceID] || len(l.Items) == most {

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"loadline/query"
+	"loadline/query/facet"
+	"loadline/query/filter"
+	"loadline/query/search"
 	"loadline/web/view"
 )
 
@@ -15,7 +17,7 @@ import (
 const slowTrace = time.Second
 
 // Traces shapes a page of a list of traces.
-func Traces(p view.Page, list *query.TraceList) view.Traces {
+func Traces(p view.Page, list *search.List) view.Traces {
 	var t view.Traces
 	colors := map[string]bool{}
 	for _, tr := range list.Traces {
@@ -46,7 +48,7 @@ func Traces(p view.Page, list *query.TraceList) view.Traces {
 // maxMix is how many services a bar shows.
 const maxMix = 6
 
-func traceRow(p view.Page, tr query.TraceSummary) view.TraceRow {
+func traceRow(p view.Page, tr search.Summary) view.TraceRow {
 	row := view.TraceRow{
 		ID: tr.TraceID.String(), Time: p.Clock(tr.Start), Title: p.Moment(tr.Start), Stamp: tr.Start.UTC().Format(time.RFC3339Nano),
 		Service: tr.Service, Duration: view.Duration(tr.Duration), Slow: tr.Duration >= slowTrace,
@@ -103,12 +105,12 @@ func Outcome(status int, failed bool) (text, class string) {
 }
 
 // Chips shapes the conditions of a search, each with the address of the search without it.
-func Chips(p view.Page, matchers []query.Matcher) []view.Chip {
+func Chips(p view.Page, matchers []filter.Matcher) []view.Chip {
 	var out []view.Chip
 	for i, m := range matchers {
 		rest := slices.Delete(slices.Clone(matchers), i, i+1)
-		c := view.Chip{Key: m.Key, Op: string(m.Op), Value: m.Value, Without: p.With("q", query.FormatFilter(rest))}
-		if m.Op == query.Exists || m.Op == query.NotExists {
+		c := view.Chip{Key: m.Key, Op: string(m.Op), Value: m.Value, Without: p.With("q", filter.Format(rest))}
+		if m.Op == filter.Exists || m.Op == filter.NotExists {
 			c.Value = ""
 		}
 		out = append(out, c)
@@ -119,7 +121,7 @@ func Chips(p view.Page, matchers []query.Matcher) []view.Chip {
 var facetTitles = map[string]string{"status": "Status", "service": "Service", "operation": "Endpoint", "version": "Version", "http.response.status_code": "Status code", "error.type": "Error type", "k8s.pod.name": "Pod", "peer": "Calls to"}
 
 // FacetKeys are the divisions that a search shows.
-func FacetKeys(q query.TraceQuery) []string {
+func FacetKeys(q search.Query) []string {
 	keys := []string{"status", "service", "operation", "version", "http.response.status_code"}
 	if q.AnySpan {
 		keys = append(keys, "peer", "error.type")
@@ -128,7 +130,7 @@ func FacetKeys(q query.TraceQuery) []string {
 }
 
 // Facets shapes the divisions of a search. A value is a link that adds it to the search or takes it off.
-func Facets(p view.Page, facets *query.Facets, matchers []query.Matcher) []view.Facet {
+func Facets(p view.Page, facets *facet.Facets, matchers []filter.Matcher) []view.Facet {
 	if facets == nil {
 		return nil
 	}
@@ -143,9 +145,9 @@ func Facets(p view.Page, facets *query.Facets, matchers []query.Matcher) []view.
 			if v.Value == "" || len(g.Values) == most {
 				continue
 			}
-			m := query.Matcher{Key: f.Key, Op: query.Equal, Value: v.Value}
+			m := filter.Matcher{Key: f.Key, Op: filter.Equal, Value: v.Value}
 			changed, on := toggled(matchers, m)
-			g.Values = append(g.Values, view.FacetValue{Value: v.Value, Count: view.Count(math.Round(v.Count)), Share: v.Share * 100, On: on, Href: p.With("q", query.FormatFilter(changed))})
+			g.Values = append(g.Values, view.FacetValue{Value: v.Value, Count: view.Count(math.Round(v.Count)), Share: v.Share * 100, On: on, Href: p.With("q", filter.Format(changed))})
 		}
 		if len(g.Values) > 0 {
 			out = append(out, g)
@@ -155,7 +157,7 @@ func Facets(p view.Page, facets *query.Facets, matchers []query.Matcher) []view.
 }
 
 // toggled adds a condition, replacing one for another value of the same key, or takes it off.
-func toggled(matchers []query.Matcher, m query.Matcher) (changed []query.Matcher, on bool) {
+func toggled(matchers []filter.Matcher, m filter.Matcher) (changed []filter.Matcher, on bool) {
 	for _, old := range matchers {
 		if old == m {
 			on = true
@@ -177,7 +179,7 @@ func SplitFilter(text string) (key, op, value string) {
 		return strings.TrimSpace(text), "", ""
 	}
 	key, rest := strings.TrimSpace(text[:at]), text[at:]
-	for _, o := range []query.Op{query.Match, query.NotMatch, query.NotEqual, query.GreaterEqual, query.LessEqual, query.Equal, query.Greater, query.Less} {
+	for _, o := range []filter.Op{filter.Match, filter.NotMatch, filter.NotEqual, filter.GreaterEqual, filter.LessEqual, filter.Equal, filter.Greater, filter.Less} {
 		if v, ok := strings.CutPrefix(rest, string(o)); ok {
 			return key, string(o), strings.Trim(strings.TrimSpace(v), `"`)
 		}

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 
-	"loadline/query"
+	"loadline/query/trace"
 )
 
 // The shapes of OTLP in JSON, as far as a stored trace fills them.
@@ -67,7 +67,7 @@ var (
 )
 
 // Export writes a trace as the OTLP request that would bring it back.
-func Export(t *query.Trace) OTLP {
+func Export(t *trace.Trace) OTLP {
 	var out OTLP
 	type group struct {
 		resource uint64
@@ -99,7 +99,7 @@ func Export(t *query.Trace) OTLP {
 	return out
 }
 
-func exportSpan(t *query.Trace, s *query.Span) otlpSpan {
+func exportSpan(t *trace.Trace, s *trace.Span) otlpSpan {
 	o := otlpSpan{
 		TraceID: t.ID.String(), SpanID: s.ID.String(), Name: s.Name, Kind: otlpKinds[s.Kind],
 		Start: nanos(s.Start.UnixNano()), End: nanos(s.End().UnixNano()), Attributes: otlpAttributes(s.Attributes),
@@ -121,7 +121,7 @@ func exportSpan(t *query.Trace, s *query.Span) otlpSpan {
 func nanos(n int64) string { return strconv.FormatInt(n, 10) }
 
 // otlpAttributes gives values their types back. A value that is not of its type stays text.
-func otlpAttributes(list []query.Attribute) []otlpAttribute {
+func otlpAttributes(list []trace.Attribute) []otlpAttribute {
 	out := make([]otlpAttribute, 0, len(list))
 	for _, a := range list {
 		v := map[string]any{"stringValue": a.Value}

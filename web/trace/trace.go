@@ -5,13 +5,13 @@ import (
 	"strings"
 	"time"
 
-	"loadline/query"
+	"loadline/query/trace"
 	"loadline/web/screen"
 	"loadline/web/view"
 )
 
 // Page shapes the head of a trace's page and its waterfall. selected is the id of the span that is opened.
-func Page(p view.Page, t *query.Trace, w *Waterfall, selected string) view.Trace {
+func Page(p view.Page, t *trace.Trace, w *Waterfall, selected string) view.Trace {
 	id := t.ID.String()
 	root := mainSpan(t, w)
 	v := view.Trace{
@@ -52,8 +52,8 @@ func Page(p view.Page, t *query.Trace, w *Waterfall, selected string) view.Trace
 }
 
 // mainSpan is the span that the trace is named after: the longest root.
-func mainSpan(t *query.Trace, w *Waterfall) *query.Span {
-	var best *query.Span
+func mainSpan(t *trace.Trace, w *Waterfall) *trace.Span {
+	var best *trace.Span
 	for _, r := range w.tree.Roots {
 		if s := w.tree.Nodes[r].Span; s != nil && (best == nil || s.Duration > best.Duration) {
 			best = s
@@ -65,7 +65,7 @@ func mainSpan(t *query.Trace, w *Waterfall) *query.Span {
 	return best
 }
 
-func traceNotices(t *query.Trace, w *Waterfall) []string {
+func traceNotices(t *trace.Trace, w *Waterfall) []string {
 	var out []string
 	if t.Stored > len(t.Spans) {
 		out = append(out, fmt.Sprintf("This trace has %s spans; the earliest %s are shown.", view.Count(float64(t.Stored)), view.Count(float64(len(t.Spans)))))
@@ -92,7 +92,7 @@ func traceNotices(t *query.Trace, w *Waterfall) []string {
 const longValue = 2000
 
 // Detail shapes the panel of an opened span.
-func Detail(p view.Page, w *Waterfall, s *query.Span, r *query.Resource, g *query.Repeat, logs []query.LogRecord, traceID string) view.SpanDetail {
+func Detail(p view.Page, w *Waterfall, s *trace.Span, r *trace.Resource, g *trace.Repeat, logs []trace.LogRecord, traceID string) view.SpanDetail {
 	d := view.SpanDetail{ID: s.ID.String(), Title: s.Operation, Service: s.Service, Message: s.StatusMessage}
 	d.Status, d.StatusClass = screen.Outcome(s.HTTPStatus, s.Error)
 	if s.HTTPStatus == 0 && s.Status == "unset" && !s.Error {
@@ -136,7 +136,7 @@ func Detail(p view.Page, w *Waterfall, s *query.Span, r *query.Resource, g *quer
 }
 
 // facts are the figures at the top of the panel.
-func facts(w *Waterfall, s *query.Span, g *query.Repeat) [][2]string {
+func facts(w *Waterfall, s *trace.Span, g *trace.Repeat) [][2]string {
 	if g != nil {
 		return [][2]string{
 			{"Total", view.Duration(g.Total)},
@@ -161,7 +161,7 @@ func find(p view.Page, key, value string) string {
 	return p.Link("/traces", "q", screen.Filter(key, value), "spans", "any")
 }
 
-func attributes(p view.Page, list []query.Attribute) []view.Attribute {
+func attributes(p view.Page, list []trace.Attribute) []view.Attribute {
 	out := make([]view.Attribute, 0, len(list))
 	for _, a := range list {
 		v := view.Attribute{Key: a.Key, Value: a.Value, Href: find(p, a.Key, a.Value)}
@@ -197,8 +197,8 @@ var kinds = []struct {
 	{"Code", []string{"code.", "thread."}},
 }
 
-func grouped(p view.Page, list []query.Attribute) []view.AttributeGroup {
-	groups := make([][]query.Attribute, len(kinds)+1)
+func grouped(p view.Page, list []trace.Attribute) []view.AttributeGroup {
+	groups := make([][]trace.Attribute, len(kinds)+1)
 	for _, a := range list {
 		at := len(kinds)
 		for i, k := range kinds {
@@ -224,12 +224,12 @@ func grouped(p view.Page, list []query.Attribute) []view.AttributeGroup {
 	return out
 }
 
-func event(p view.Page, s *query.Span, e query.Event) view.SpanEvent {
+func event(p view.Page, s *trace.Span, e trace.Event) view.SpanEvent {
 	out := view.SpanEvent{At: "+" + view.Duration(e.Time.Sub(s.Start)), Name: e.Name}
 	if e.Time.Before(s.Start) {
 		out.At = view.Duration(e.Time.Sub(s.Start))
 	}
-	var rest []query.Attribute
+	var rest []trace.Attribute
 	for _, a := range e.Attributes {
 		if a.Key == "exception.stacktrace" {
 			out.Stack = a.Value
@@ -248,7 +248,7 @@ func event(p view.Page, s *query.Span, e query.Event) view.SpanEvent {
 }
 
 // Logs shapes the log records of a trace.
-func Logs(p view.Page, logs []query.LogRecord, traceID string) []view.LogRow {
+func Logs(p view.Page, logs []trace.LogRecord, traceID string) []view.LogRow {
 	out := make([]view.LogRow, 0, len(logs))
 	for _, l := range logs {
 		href := ""
@@ -261,7 +261,7 @@ func Logs(p view.Page, logs []query.LogRecord, traceID string) []view.LogRow {
 }
 
 // LogRow shapes one log record.
-func LogRow(p view.Page, l query.LogRecord, href string) view.LogRow {
+func LogRow(p view.Page, l trace.LogRecord, href string) view.LogRow {
 	row := view.LogRow{Time: p.Clock(l.Time), Severity: l.SeverityText, Service: l.Service, Body: l.Body, SpanHref: href}
 	if row.Body == "" {
 		row.Body = screen.OrNone(l.EventName)

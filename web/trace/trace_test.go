@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"loadline/query"
+	"loadline/query/trace"
 	"loadline/web/view"
 )
 
@@ -24,20 +24,20 @@ type step struct {
 	failed         bool
 }
 
-func newTrace(steps ...step) (*query.Trace, *Waterfall) {
-	t := &query.Trace{ID: query.TraceID{1}, Resources: map[uint64]*query.Resource{}, Start: start}
+func newTrace(steps ...step) (*trace.Trace, *Waterfall) {
+	t := &trace.Trace{ID: trace.ID{1}, Resources: map[uint64]*trace.Resource{}, Start: start}
 	services := map[string]bool{}
 	for _, s := range steps {
 		kind := "server"
 		if s.peer != "" {
 			kind = "client"
 		}
-		span := query.Span{
-			ID: query.SpanID{s.id}, Service: s.service, Operation: s.op, Name: s.op, Kind: kind, Status: "unset", Error: s.failed,
+		span := trace.Span{
+			ID: trace.SpanID{s.id}, Service: s.service, Operation: s.op, Name: s.op, Kind: kind, Status: "unset", Error: s.failed,
 			Start: start.Add(time.Duration(s.at) * time.Millisecond), Duration: time.Duration(s.took) * time.Millisecond, Peer: s.peer, PeerType: s.peerType,
 		}
 		if s.parent != 0 {
-			span.Parent = query.SpanID{s.parent}
+			span.Parent = trace.SpanID{s.parent}
 		}
 		t.Spans = append(t.Spans, span)
 		if s.failed {
@@ -49,7 +49,7 @@ func newTrace(steps ...step) (*query.Trace, *Waterfall) {
 		}
 	}
 	t.Stored = len(t.Spans)
-	return t, NewWaterfall(query.BuildTree(t.Spans))
+	return t, NewWaterfall(trace.BuildTree(t.Spans))
 }
 
 // checkout is a request that asks for its lines one by one.
@@ -187,14 +187,14 @@ func TestLongWaterfall(t *testing.T) {
 		steps = append(steps, step{id: 2, parent: 1, service: "a", op: "op" + string(rune('a'+i%26)) + string(rune('a'+i/26)), at: i, took: 1})
 		steps[i+1].id = byte(i)
 	}
-	spans := make([]query.Span, len(steps))
+	spans := make([]trace.Span, len(steps))
 	for i, s := range steps {
-		spans[i] = query.Span{ID: query.SpanID{byte(i), byte(i >> 8), 1}, Service: "a", Operation: s.op, Start: start.Add(time.Duration(s.at) * time.Millisecond), Duration: time.Duration(s.took) * time.Millisecond}
+		spans[i] = trace.Span{ID: trace.SpanID{byte(i), byte(i >> 8), 1}, Service: "a", Operation: s.op, Start: start.Add(time.Duration(s.at) * time.Millisecond), Duration: time.Duration(s.took) * time.Millisecond}
 		if i > 0 {
-			spans[i].Parent = query.SpanID{0, 0, 1}
+			spans[i].Parent = trace.SpanID{0, 0, 1}
 		}
 	}
-	w := NewWaterfall(query.BuildTree(spans))
+	w := NewWaterfall(trace.BuildTree(spans))
 	if !w.Long() || w.Len() != 251 || len(w.Rows(testPage(), "t", "")) != firstRows {
 		t.Errorf("%d rows, %d as HTML", w.Len(), len(w.Rows(testPage(), "t", "")))
 	}
@@ -204,9 +204,9 @@ func TestDetail(t *testing.T) {
 	tr, w := newTrace(checkout()...)
 	s := &tr.Spans[2]
 	long := strings.Repeat("é", 1500)
-	s.Attributes = []query.Attribute{{Key: "db.query.text", Value: long}, {Key: "user.id", Value: "7"}}
-	s.Events = []query.Event{{Time: s.Start.Add(time.Millisecond), Name: "exception", Attributes: []query.Attribute{{Key: "exception.type", Value: "Timeout"}, {Key: "exception.stacktrace", Value: "at x"}}}}
-	logs := []query.LogRecord{{Time: start, SpanID: s.ID, Severity: 17, Body: "mine"}, {Time: start, Body: "other"}}
+	s.Attributes = []trace.Attribute{{Key: "db.query.text", Value: long}, {Key: "user.id", Value: "7"}}
+	s.Events = []trace.Event{{Time: s.Start.Add(time.Millisecond), Name: "exception", Attributes: []trace.Attribute{{Key: "exception.type", Value: "Timeout"}, {Key: "exception.stacktrace", Value: "at x"}}}}
+	logs := []trace.LogRecord{{Time: start, SpanID: s.ID, Severity: 17, Body: "mine"}, {Time: start, Body: "other"}}
 	d := Detail(testPage(), w, s, nil, nil, logs, "t")
 	var titles []string
 	for _, g := range d.Groups {
@@ -235,7 +235,7 @@ func TestDetail(t *testing.T) {
 
 func TestExport(t *testing.T) {
 	tr, _ := newTrace(step{id: 1, service: "a", op: "x", took: 5})
-	tr.Spans[0].Attributes = []query.Attribute{
+	tr.Spans[0].Attributes = []trace.Attribute{
 		{Key: "s", Value: "text", Type: 's'},
 		{Key: "i", Value: "9007199254740993", Type: 'i'},
 		{Key: "d", Value: "1.5", Type: 'd'},

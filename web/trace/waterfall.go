@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"loadline/query"
+	"loadline/query/trace"
 	"loadline/web/view"
 )
 
@@ -25,7 +25,7 @@ const (
 // A line is a row of the waterfall: a span, a group of repeated spans, or one of its members.
 type line struct {
 	node   int           // in the tree; of a group the first member
-	group  *query.Repeat // of a group's own row
+	group  *trace.Repeat // of a group's own row
 	depth  int
 	parent int // line above, -1
 	member bool
@@ -34,13 +34,13 @@ type line struct {
 
 // Waterfall is the rows of a trace in order.
 type Waterfall struct {
-	tree  *query.Tree
+	tree  *trace.Tree
 	lines []line
 	total time.Duration
 }
 
 // NewWaterfall arranges a tree as rows: three or more siblings that do the same stand under one row of their own.
-func NewWaterfall(tree *query.Tree) *Waterfall {
+func NewWaterfall(tree *trace.Tree) *Waterfall {
 	w := &Waterfall{tree: tree, total: max(tree.Length, 1), lines: make([]line, 0, len(tree.Nodes))}
 	w.add(tree.Roots, 0, -1, false)
 	return w
@@ -73,7 +73,7 @@ func (w *Waterfall) addNode(n, depth, parent int, member bool) {
 }
 
 // Place is where a span's time is spent: the database or other peer that it calls, else its service.
-func Place(s *query.Span) string {
+func Place(s *trace.Span) string {
 	switch s.PeerType {
 	case "database", "cache", "queue", "external":
 		if s.Peer != "" && (s.Kind == "client" || s.Kind == "producer") {
@@ -84,7 +84,7 @@ func Place(s *query.Span) string {
 }
 
 // extent is where a row's bar begins and ends, and what of it is on the critical path.
-func (w *Waterfall) extent(l line) (from, to time.Duration, critical []query.Segment) {
+func (w *Waterfall) extent(l line) (from, to time.Duration, critical []trace.Segment) {
 	if l.group == nil {
 		n := &w.tree.Nodes[l.node]
 		return n.Offset, n.Offset + n.Duration, n.Critical
@@ -99,11 +99,11 @@ func (w *Waterfall) extent(l line) (from, to time.Duration, critical []query.Seg
 }
 
 // joined merges stretches that are closer than a fifth of a percent of the trace, which nobody could tell apart.
-func joined(list []query.Segment, gap time.Duration) []query.Segment {
+func joined(list []trace.Segment, gap time.Duration) []trace.Segment {
 	if len(list) < 2 {
 		return list
 	}
-	slices.SortFunc(list, func(a, b query.Segment) int { return cmp.Compare(a.From, b.From) })
+	slices.SortFunc(list, func(a, b trace.Segment) int { return cmp.Compare(a.From, b.From) })
 	out := list[:1:1]
 	for _, s := range list[1:] {
 		if last := &out[len(out)-1]; s.From <= last.To+gap {
@@ -256,7 +256,7 @@ func (w *Waterfall) Columns() Columns {
 
 // At returns the span of a row and the group that the row stands for, if it does. A row that does not exist or whose
 // span is not stored has neither.
-func (w *Waterfall) At(row int) (*query.Span, *query.Repeat) {
+func (w *Waterfall) At(row int) (*trace.Span, *trace.Repeat) {
 	if row < 0 || row >= len(w.lines) {
 		return nil, nil
 	}
@@ -265,7 +265,7 @@ func (w *Waterfall) At(row int) (*query.Span, *query.Repeat) {
 }
 
 // Find returns the span with an id, and the group that it is the first of.
-func (w *Waterfall) Find(id string) (*query.Span, *query.Repeat) {
+func (w *Waterfall) Find(id string) (*trace.Span, *trace.Repeat) {
 	for i := range w.lines {
 		if n := &w.tree.Nodes[w.lines[i].node]; n.Span != nil && n.ID.String() == id {
 			return n.Span, w.lines[i].group
@@ -277,7 +277,7 @@ func (w *Waterfall) Find(id string) (*query.Span, *query.Repeat) {
 // Notable is the span that a trace opens with: the longest group on the critical path, else the span with the most
 // own time on it.
 func (w *Waterfall) Notable() string {
-	var best query.SpanID
+	var best trace.SpanID
 	var most time.Duration
 	for i := range w.lines {
 		l := &w.lines[i]

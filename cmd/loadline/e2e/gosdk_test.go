@@ -29,6 +29,9 @@ import (
 
 	"loadline/internal/clickhouse"
 	"loadline/query"
+	"loadline/query/filter"
+	"loadline/query/rollup"
+	stored "loadline/query/trace"
 )
 
 // requests is how many requests each SDK test makes. Request i takes 1+i milliseconds; every tenth fails.
@@ -179,12 +182,12 @@ type sdkCheck struct {
 	db    *clickhouse.DB
 }
 
-func (c sdkCheck) timeRange() query.Range {
-	return query.NewRange(c.began.Add(-time.Minute), c.began.Add(time.Minute), 60)
+func (c sdkCheck) timeRange() rollup.Range {
+	return rollup.NewRange(c.began.Add(-time.Minute), c.began.Add(time.Minute), 60)
 }
 
 // percentiles checks those of durations of 1 to n milliseconds.
-func percentiles(t *testing.T, got query.Totals, n int) {
+func percentiles(t *testing.T, got rollup.Totals, n int) {
 	t.Helper()
 	f := func(name string, got time.Duration, q float64) {
 		t.Helper()
@@ -205,7 +208,7 @@ func percentiles(t *testing.T, got query.Totals, n int) {
 func (c sdkCheck) red(t *testing.T) {
 	var endpoints []query.Endpoint
 	eventually(t, 30*time.Second, func() (err error) {
-		endpoints, err = c.store.Endpoints(t.Context(), query.Selector{Service: c.service}, c.timeRange())
+		endpoints, err = c.store.Endpoints(t.Context(), filter.Selector{Service: c.service}, c.timeRange())
 		var n float64
 		for _, e := range endpoints {
 			n += e.Requests
@@ -225,7 +228,7 @@ func (c sdkCheck) red(t *testing.T) {
 		t.Errorf("endpoint %+v", e)
 	}
 	percentiles(t, e.Totals, requests)
-	services, err := c.store.Services(t.Context(), query.Selector{}, c.timeRange())
+	services, err := c.store.Services(t.Context(), filter.Selector{}, c.timeRange())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +236,7 @@ func (c sdkCheck) red(t *testing.T) {
 	if i < 0 || services[i].Requests != requests+1 || services[i].Env != "test" || !slices.Equal(services[i].Versions, []string{"1.2.3"}) {
 		t.Errorf("services %+v", services)
 	}
-	red, err := c.store.RED(t.Context(), query.Selector{Service: c.service, Operation: "GET /items/{id}"}, c.timeRange())
+	red, err := c.store.RED(t.Context(), filter.Selector{Service: c.service, Operation: "GET /items/{id}"}, c.timeRange())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,10 +247,10 @@ func (c sdkCheck) red(t *testing.T) {
 }
 
 // anyOrder compares attributes as the sets that they are.
-var anyOrder = cmpopts.SortSlices(func(a, b query.Attribute) bool { return a.Key < b.Key })
+var anyOrder = cmpopts.SortSlices(func(a, b stored.Attribute) bool { return a.Key < b.Key })
 
 func (c sdkCheck) trace(t *testing.T) {
-	trace, err := c.store.Trace(t.Context(), query.TraceID(c.detailed.TraceID()))
+	trace, err := c.store.Trace(t.Context(), stored.ID(c.detailed.TraceID()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +259,7 @@ func (c sdkCheck) trace(t *testing.T) {
 	}
 	root, child := trace.Spans[0], trace.Spans[1]
 	start := c.began.Add(-5*time.Second + requests/2*time.Millisecond).UTC()
-	attributes := []query.Attribute{
+	attributes := []stored.Attribute{
 		{Key: "big", Value: "4611686018427387904", Type: 'i'},
 		{Key: "bytes", Value: "AP8=", Type: 'y'},
 		{Key: "http.request.method", Value: "GET", Type: 's'},
@@ -269,29 +272,29 @@ func (c sdkCheck) trace(t *testing.T) {
 		{Key: "third", Value: "0.3333333333333333", Type: 'd'},
 		{Key: "yes", Value: "true", Type: 'b'},
 	}
-	want := query.Span{
-		ID: query.SpanID(c.detailed.SpanID()), Start: start, Duration: (requests/2 + 1) * time.Millisecond, Env: "test", Service: c.service,
+	want := stored.Span{
+		ID: stored.SpanID(c.detailed.SpanID()), Start: start, Duration: (requests/2 + 1) * time.Millisecond, Env: "test", Service: c.service,
 		Version: "1.2.3", Operation: "GET /items/{id}", Name: "GET", Kind: "server", Status: "error", StatusMessage: "item is gone", Error: true,
 		ErrorType: "*errors.errorString", HTTPStatus: 503, Weight: 1, Scope: "e2e/server@0.1", ResourceID: root.ResourceID, Attributes: attributes,
-		Events: []query.Event{
-			{Time: start.Add(time.Millisecond), Name: "cache miss", Attributes: []query.Attribute{{Key: "tries", Value: "3", Type: 'i'}}},
-			{Time: start.Add(2 * time.Millisecond), Name: "exception", Attributes: []query.Attribute{
+		Events: []stored.Event{
+			{Time: start.Add(time.Millisecond), Name: "cache miss", Attributes: []stored.Attribute{{Key: "tries", Value: "3", Type: 'i'}}},
+			{Time: start.Add(2 * time.Millisecond), Name: "exception", Attributes: []stored.Attribute{
 				{Key: "exception.message", Value: "no such item", Type: 's'}, {Key: "exception.type", Value: "*errors.errorString", Type: 's'},
 			}},
 		},
-		Links: []query.Link{{
-			TraceID: query.TraceID(c.linked.TraceID()), SpanID: query.SpanID(c.linked.SpanID()),
-			Attributes: []query.Attribute{{Key: "why", Value: "retry", Type: 's'}},
+		Links: []stored.Link{{
+			TraceID: stored.ID(c.linked.TraceID()), SpanID: stored.SpanID(c.linked.SpanID()),
+			Attributes: []stored.Attribute{{Key: "why", Value: "retry", Type: 's'}},
 		}},
 	}
 	if diff := cmp.Diff(want, root, anyOrder); diff != "" {
 		t.Errorf("root (-want +got):\n%s", diff)
 	}
-	want = query.Span{
-		ID: query.SpanID(c.child.SpanID()), Parent: root.ID, Start: start.Add(10 * time.Millisecond), Duration: 20 * time.Millisecond, Env: "test",
+	want = stored.Span{
+		ID: stored.SpanID(c.child.SpanID()), Parent: root.ID, Start: start.Add(10 * time.Millisecond), Duration: 20 * time.Millisecond, Env: "test",
 		Service: c.service, Version: "1.2.3", Operation: "SELECT items", Name: "SELECT items", Kind: "client", Status: "ok",
 		Peer: "postgresql:shop", PeerType: "database", Weight: 1, Scope: "e2e/server@0.1", ResourceID: root.ResourceID,
-		Attributes: []query.Attribute{{Key: "db.namespace", Value: "shop", Type: 's'}, {Key: "db.system.name", Value: "postgresql", Type: 's'}},
+		Attributes: []stored.Attribute{{Key: "db.namespace", Value: "shop", Type: 's'}, {Key: "db.system.name", Value: "postgresql", Type: 's'}},
 	}
 	if diff := cmp.Diff(want, child, anyOrder); diff != "" {
 		t.Errorf("child (-want +got):\n%s", diff)
@@ -300,9 +303,9 @@ func (c sdkCheck) trace(t *testing.T) {
 	if resource == nil {
 		t.Fatal("no resource")
 	}
-	wantResource := query.Resource{
+	wantResource := stored.Resource{
 		ID: root.ResourceID, Env: "test", Service: c.service, Version: "1.2.3", Instance: "instance-1",
-		Attributes: []query.Attribute{
+		Attributes: []stored.Attribute{
 			{Key: "deployment.environment.name", Value: "test", Type: 's'},
 			{Key: "process.command_args", Value: `["shop","-v"]`, Type: 'j'},
 			{Key: "process.pid", Value: "4711", Type: 'i'},
@@ -318,19 +321,19 @@ func (c sdkCheck) trace(t *testing.T) {
 }
 
 func (c sdkCheck) logRecords(t *testing.T) {
-	var records []query.LogRecord
+	var records []stored.LogRecord
 	eventually(t, 30*time.Second, func() (err error) {
-		records, err = c.store.LogsOfTrace(t.Context(), query.TraceID(c.detailed.TraceID()))
+		records, err = c.store.LogsOfTrace(t.Context(), stored.ID(c.detailed.TraceID()))
 		if err == nil && len(records) == 0 {
 			err = errors.New("the trace has no logs")
 		}
 		return err
 	})
-	want := []query.LogRecord{{
-		Time: c.began.Add(-5*time.Second + (requests/2+5)*time.Millisecond).UTC(), TraceID: query.TraceID(c.detailed.TraceID()),
-		SpanID: query.SpanID(c.detailed.SpanID()), Env: "test", Service: c.service, Severity: 17, SeverityText: "ERROR", Body: "item is gone",
+	want := []stored.LogRecord{{
+		Time: c.began.Add(-5*time.Second + (requests/2+5)*time.Millisecond).UTC(), TraceID: stored.ID(c.detailed.TraceID()),
+		SpanID: stored.SpanID(c.detailed.SpanID()), Env: "test", Service: c.service, Severity: 17, SeverityText: "ERROR", Body: "item is gone",
 		BodyType: 's', Scope: "e2e/log", ResourceID: records[0].ResourceID,
-		Attributes: []query.Attribute{{Key: "final", Value: "true", Type: 'b'}, {Key: "item", Value: "7", Type: 'i'}, {Key: "path", Value: `["a",2]`, Type: 'j'}},
+		Attributes: []stored.Attribute{{Key: "final", Value: "true", Type: 'b'}, {Key: "item", Value: "7", Type: 'i'}, {Key: "path", Value: `["a",2]`, Type: 'j'}},
 	}}
 	if diff := cmp.Diff(want, records, anyOrder); diff != "" {
 		t.Errorf("logs (-want +got):\n%s", diff)

@@ -15,6 +15,10 @@ import (
 
 	"loadline/internal/clickhouse"
 	"loadline/query"
+	"loadline/query/filter"
+	"loadline/query/rollup"
+	"loadline/query/search"
+	stored "loadline/query/trace"
 )
 
 // What the Node app is asked: items call the stock over HTTP, broken ones fail.
@@ -31,7 +35,7 @@ func TestNodeSDK(t *testing.T) {
 			service := "node-" + protocol
 			began := time.Now()
 			runNode(t, app, service, "OTEL_EXPORTER_OTLP_PROTOCOL="+protocol, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+address)
-			c := nodeCheck{service, query.NewRange(began.Add(-time.Minute), time.Now().Add(time.Minute), 60), store, db}
+			c := nodeCheck{service, rollup.NewRange(began.Add(-time.Minute), time.Now().Add(time.Minute), 60), store, db}
 			t.Run("RED", c.red)
 			t.Run("calls", c.calls)
 			t.Run("metrics", c.metricPoints)
@@ -119,7 +123,7 @@ func runNode(t *testing.T, app, service string, env ...string) {
 // nodeCheck reads back what the app sent.
 type nodeCheck struct {
 	service string
-	r       query.Range
+	r       rollup.Range
 	store   *query.Store
 	db      *clickhouse.DB
 }
@@ -127,7 +131,7 @@ type nodeCheck struct {
 func (c nodeCheck) red(t *testing.T) {
 	var endpoints []query.Endpoint
 	eventually(t, 30*time.Second, func() (err error) {
-		endpoints, err = c.store.Endpoints(t.Context(), query.Selector{Service: c.service}, c.r)
+		endpoints, err = c.store.Endpoints(t.Context(), filter.Selector{Service: c.service}, c.r)
 		if err == nil && len(endpoints) < 3 {
 			err = fmt.Errorf("%d of 3 endpoints", len(endpoints))
 		}
@@ -160,7 +164,7 @@ func (c nodeCheck) red(t *testing.T) {
 	f("GET /items/:id", itemRequests, 0, 200)
 	f("GET /stock/:id", itemRequests, 0, 200)
 	f("GET /broken/:id", brokenRequests, brokenRequests, 500)
-	services, err := c.store.Services(t.Context(), query.Selector{}, c.r)
+	services, err := c.store.Services(t.Context(), filter.Selector{}, c.r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,8 +209,8 @@ func (c nodeCheck) percentiles(t *testing.T, e query.Endpoint) {
 
 // calls follows a request for an item through the call that it makes.
 func (c nodeCheck) calls(t *testing.T) {
-	list, err := c.store.SearchTraces(t.Context(), query.TraceQuery{
-		Selector: query.Selector{Service: c.service, Operation: "GET /items/:id"}, Range: c.r, Limit: 200, Budget: 10 * time.Second,
+	list, err := c.store.SearchTraces(t.Context(), search.Query{
+		Selector: filter.Selector{Service: c.service, Operation: "GET /items/:id"}, Range: c.r, Limit: 200, Budget: 10 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -219,11 +223,11 @@ func (c nodeCheck) calls(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		byID := map[query.SpanID]query.Span{}
+		byID := map[stored.SpanID]stored.Span{}
 		for _, s := range trace.Spans {
 			byID[s.ID] = s
 		}
-		i := slices.IndexFunc(trace.Spans, func(s query.Span) bool { return s.Operation == "GET /stock/:id" })
+		i := slices.IndexFunc(trace.Spans, func(s stored.Span) bool { return s.Operation == "GET /stock/:id" })
 		if i < 0 {
 			t.Fatalf("trace %s has no call of the stock: %+v", summary.TraceID, trace.Spans)
 		}
@@ -237,8 +241,8 @@ func (c nodeCheck) calls(t *testing.T) {
 			t.Fatalf("trace %s: client %+v below %+v", summary.TraceID, client, top)
 		}
 	}
-	broken, err := c.store.SearchTraces(t.Context(), query.TraceQuery{
-		Selector: query.Selector{Service: c.service}, Range: c.r, ErrorsOnly: true, Limit: 200, Budget: 10 * time.Second,
+	broken, err := c.store.SearchTraces(t.Context(), search.Query{
+		Selector: filter.Selector{Service: c.service}, Range: c.r, ErrorsOnly: true, Limit: 200, Budget: 10 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
