@@ -28,7 +28,7 @@ type Field struct {
 const (
 	SpanRoot      = "parent_id = toFixedString('', 8)"
 	SpanInbound   = "(kind IN ('server', 'consumer') OR " + SpanRoot + ")"
-	RollupInbound = "(kind IN ('server', 'consumer') OR root)"
+	RollupInbound = "inbound"
 )
 
 // fields are the columns that questions may be about.
@@ -39,7 +39,7 @@ var fields = []Field{
 	{"kind", "toString(kind)", "toString(kind)", TextField},
 	{"status", "error", "error", OutcomeField},
 	{"error", "error", "error", FlagField},
-	{"root", SpanRoot, "root", FlagField},
+	{"root", SpanRoot, "(inbound AND root)", FlagField},
 	{"duration", "duration", "", DurationField},
 	{"version", "version", "version", TextField},
 	{"env", "env", "env", TextField},

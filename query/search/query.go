@@ -138,7 +138,7 @@ func (q *Query) OnRollup(w *sql.Where) {
 	case q.Service != "":
 		w.Add(filter.RollupInbound)
 	default:
-		w.Add("root")
+		w.Add("inbound AND root")
 	}
 	if q.ErrorsOnly {
 		w.Add("error")

@@ -8,7 +8,7 @@ FROM
   AND service = {p3:String}
   AND (status = {p4:String})
   AND version != {p5:String}
-  AND (kind IN ('server', 'consumer') OR root))
+  AND inbound)
   ARRAY JOIN latency.1 AS bucket, latency.2 AS count, arrayEnumerate(latency.1) AS nth
   GROUP BY k0, k1, k2, i
 )

@@ -8,7 +8,7 @@ FROM
   AND service = {p3:String}
   AND (status = {p4:String})
   AND version != {p5:String}
-  AND (kind IN ('server', 'consumer') OR root) AND NOT (slice >= toDateTime({p7:UInt32}, 'UTC') AND slice < toDateTime(least({p8:UInt32}, intDiv(toUnixTimestamp(now()) - 120, {p6:UInt32}) * {p6:UInt32}), 'UTC'))
+  AND inbound AND NOT (slice >= toDateTime({p7:UInt32}, 'UTC') AND slice < toDateTime(least({p8:UInt32}, intDiv(toUnixTimestamp(now()) - 120, {p6:UInt32}) * {p6:UInt32}), 'UTC'))
   UNION ALL
   SELECT * FROM red_5m WHERE slice >= toDateTime({p0:UInt32}, 'UTC')
   AND slice < toDateTime({p1:UInt32}, 'UTC')
@@ -16,7 +16,7 @@ FROM
   AND service = {p3:String}
   AND (status = {p4:String})
   AND version != {p5:String}
-  AND (kind IN ('server', 'consumer') OR root) AND slice >= toDateTime({p7:UInt32}, 'UTC') AND slice < toDateTime(least({p8:UInt32}, intDiv(toUnixTimestamp(now()) - 120, {p6:UInt32}) * {p6:UInt32}), 'UTC'))
+  AND inbound AND slice >= toDateTime({p7:UInt32}, 'UTC') AND slice < toDateTime(least({p8:UInt32}, intDiv(toUnixTimestamp(now()) - 120, {p6:UInt32}) * {p6:UInt32}), 'UTC'))
   ARRAY JOIN latency.1 AS bucket, latency.2 AS count, arrayEnumerate(latency.1) AS nth
   GROUP BY k0, k1, i
 )
