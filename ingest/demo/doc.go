@@ -7,7 +7,4 @@ package demo
 import "loadline/ingest/demo/sender"
 
 // The transports that OTLP is sent over.
-const (
-	GRPC = sender.GRPC
-	HTTP = sender.HTTP
-)
+const GRPC, HTTP = sender.GRPC, sender.HTTP
