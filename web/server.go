@@ -35,14 +35,20 @@ type Config struct {
 	Patience time.Duration
 }
 
-// How ingest and storage are is filled in by who runs them.
-type (
-	Health   = panel.Health   // the whole
-	Listener = panel.Listener // one of the OTLP receivers
-	Refusal  = panel.Refusal  // requests that were answered with an error
-	Storage  = panel.Storage  // the ClickHouse behind everything
-	Fact     = panel.Fact     // a line of the settings page
-)
+// Health is how ingest and storage are, filled in by who runs them.
+type Health = panel.Health
+
+// Listener is one of the OTLP receivers.
+type Listener = panel.Listener
+
+// Refusal is requests that were answered with an error, counted by reason.
+type Refusal = panel.Refusal
+
+// Storage is the ClickHouse behind everything.
+type Storage = panel.Storage
+
+// Fact is a line of the settings page.
+type Fact = panel.Fact
 
 // Server answers the requests of browsers.
 type Server struct {

@@ -136,5 +136,7 @@ func (sc Scope) links(b *Board) view.Page {
 	if sc.Length == timerange.Text(timerange.Default) {
 		v.Del("range")
 	}
-	return view.Page{Query: v, Now: b.config.Now(), Env: sc.Env}
+	now := b.config.Now()
+	r := sc.Range(now)
+	return view.Page{Query: v, Now: now, Env: sc.Env, Range: view.Range{From: r.From, To: r.Until}}
 }

@@ -78,7 +78,7 @@ const maxBars = 60
 // Rates draws requests per second by outcome as bars, each over several steps when there are many.
 func Rates(red *query.REDSeries) view.Chart {
 	c := view.Chart{
-		ID: "rate", Title: "Requests per second", Sub: "by status class", Unit: "rps", Stack: true,
+		ID: "rate", Title: "Requests", Sub: "per second, by status class", Unit: "rps", Stack: true,
 		Series: classes, Columns: columns(red), Empty: "No requests in this range",
 	}
 	n := red.Range.Len()

@@ -34,7 +34,10 @@ func Endpoints(p view.Page, endpoints []query.Endpoint, withService bool, limit 
 		if !e.Slowest.TraceID.IsZero() {
 			row.SlowHref = p.Trace(e.Slowest.TraceID.String())
 		}
-		if e.Previous.Requests > 0 {
+		switch {
+		case p.Range.To.Sub(p.Range.From) > comparable:
+			row.Change = view.None
+		case e.Previous.Requests > 0:
 			row.Change, row.ChangeClass = drift(e.P95, e.Previous.P95)
 			row.P99Bad = e.Requests >= fewRequests && row.ChangeClass == "bad"
 		}

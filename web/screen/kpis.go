@@ -43,8 +43,16 @@ func KPIs(p view.Page, red *query.REDSeries) []view.KPI {
 	percentile("kpi.p50", "p50", "sp-p50", now.P50, before.P50, red.P50)
 	percentile("kpi.p95", "p95", "sp-p95", now.P95, before.P95, red.P95)
 	percentile("kpi.p99", "p99", "sp-p99", now.P99, before.P99, red.P99)
+	if red.Range.Covered() > comparable {
+		for i := range out {
+			out[i].Delta, out[i].DeltaClass = "over "+view.Span(red.Range.Covered().Round(time.Minute)), ""
+		}
+	}
 	return out
 }
+
+// comparable is the longest range that is compared with an hour before: of longer ones most would be the same.
+const comparable = 3*time.Hour + time.Minute
 
 // closed drops the newest value of a sparkline when its step has not ended.
 func closed(red *query.REDSeries, y []float64) []float64 {

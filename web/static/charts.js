@@ -116,10 +116,13 @@ function marks(u, spec) {
     const x = u.valToPos(spec.t0 + (spec.y[0].length - (spec.stack ? 1.5 : 2)) * spec.step, 'x', true);
     c.fillStyle = alpha(col('surface'), .55); c.fillRect(x, top, left + width - x, height);
   }
-  for (const m of spec.marks || []) {
+  c.font = `500 ${10.5 * r}px Geist, sans-serif`;
+  const ends = [0, 0]; // two lines of labels, each up to where it is taken; who finds no room has only its line
+  for (const m of (spec.marks || []).toSorted((/** @type {any} */ p, /** @type {any} */ q) => p.t - q.t)) {
     const x = Math.round(u.valToPos(m.t, 'x', true)); if (x < left || x > left + width) continue;
     c.strokeStyle = c.fillStyle = col('accent'); c.lineWidth = r; c.setLineDash([3 * r, 3 * r]); c.beginPath(); c.moveTo(x, top); c.lineTo(x, top + height); c.stroke(); c.setLineDash([]);
-    c.font = `500 ${10.5 * r}px Geist, sans-serif`; const w = c.measureText(m.l).width, room = x + 5 * r + w < left + width; c.textAlign = room ? 'left' : 'right'; c.fillText(m.l, x + (room ? 5 : -5) * r, top + 11 * r);
+    const w = c.measureText(m.l).width, from = x + 5 * r + w < left + width ? x + 5 * r : x - 5 * r - w, line = ends.findIndex(e => e < from);
+    if (line >= 0) { c.textAlign = 'left'; c.fillText(m.l, from, top + (11 + 13 * line) * r); ends[line] = from + w + 6 * r; }
   }
   for (const e of spec.ex || []) {
     const [x, y] = place(u, e, true); if (x < left || x > left + width) continue;

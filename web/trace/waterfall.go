@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"loadline/query/trace"
@@ -81,6 +80,16 @@ func Place(s *trace.Span) string {
 		}
 	}
 	return s.Service
+}
+
+// place is where the time of a node's span is spent. A call that nobody has answered with a span of its own was to
+// something that sends none.
+func (w *Waterfall) place(n *trace.Node) string {
+	s := n.Span
+	if s.Peer != "" && len(n.Children) == 0 && (s.Kind == "client" || s.Kind == "producer") {
+		return s.Peer
+	}
+	return Place(s)
 }
 
 // extent is where a row's bar begins and ends, and what of it is on the critical path.
@@ -158,7 +167,7 @@ func (w *Waterfall) row(p view.Page, traceID string, l line) view.SpanRow {
 	if n.Missing {
 		row.Op, row.Service, row.Color = "missing parent", "", view.NoColor
 	} else {
-		row.Op, row.Service = n.Span.Operation, Place(n.Span)
+		row.Op, row.Service = n.Span.Operation, w.place(n)
 		row.Color = view.Color(row.Service)
 		row.Error = n.Span.Error
 		row.Href = p.Trace(traceID, "span", row.ID)
@@ -234,7 +243,7 @@ func (w *Waterfall) Columns() Columns {
 		if n.Missing {
 			c.Missing = append(c.Missing, i)
 		} else {
-			op, place, failed = n.Span.Operation, Place(n.Span), n.Span.Error
+			op, place, failed = n.Span.Operation, w.place(n), n.Span.Error
 		}
 		if l.group != nil {
 			c.Groups[i], failed = len(l.group.Nodes), l.group.Errors > 0
@@ -326,7 +335,7 @@ func (w *Waterfall) Shares() []view.ServiceShare {
 		if n.Missing {
 			continue
 		}
-		name := Place(n.Span)
+		name := w.place(n)
 		s := index[name]
 		if s == nil {
 			s = &sum{name: name}
@@ -368,7 +377,7 @@ func (w *Waterfall) Operations() []view.OperationRow {
 		if n.Missing {
 			continue
 		}
-		key := [2]string{Place(n.Span), n.Span.Operation}
+		key := [2]string{w.place(n), n.Span.Operation}
 		s := index[key]
 		if s == nil {
 			s = &sum{service: key[0], op: key[1]}
@@ -428,7 +437,7 @@ func (w *Waterfall) Verdict(p view.Page, traceID string) *view.Headline {
 	n := &w.tree.Nodes[best]
 	return &view.Headline{
 		State: "warn", Strong: view.Whole(share) + " of this request is " + n.Span.Operation,
-		Rest:    " in " + strings.TrimSpace(Place(n.Span)) + ": " + view.Duration(time.Duration(share*float64(w.total))) + " of its own time on the critical path.",
+		Rest:    " in " + w.place(n) + ": " + view.Duration(time.Duration(share*float64(w.total))) + " of its own time on the critical path.",
 		Actions: []view.Choice{{Label: "Show it", Href: p.Trace(traceID, "span", n.ID.String())}},
 	}
 }
