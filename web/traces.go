@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -63,8 +64,16 @@ func (s *Server) traces(w http.ResponseWriter, r *http.Request) {
 	)
 	keys := screen.FacetKeys(q)
 	parallel(
-		func() { list, lErr = s.config.Store.SearchTraces(ctx, q) },
-		func() { facets, fErr = s.config.Store.Facets(ctx, q, keys) },
+		func() {
+			list, lErr = panel.Cached(ctx, s.board, searchKey(sc, "search", q), searchKeep, 0, func(ctx context.Context) (*search.List, error) {
+				return s.config.Store.SearchTraces(ctx, q)
+			})
+		},
+		func() {
+			facets, fErr = panel.Cached(ctx, s.board, searchKey(sc, "facets", q), sc.Keep(), 0, func(ctx context.Context) (*facet.Facets, error) {
+				return s.config.Store.Facets(ctx, q, keys)
+			})
+		},
 		func() { heat = s.searchHeat(ctx, p, q, sc) },
 	)
 	if lErr != nil && isBadSearch(lErr) {
@@ -87,6 +96,14 @@ func (s *Server) traces(w http.ResponseWriter, r *http.Request) {
 		s.explainEmpty(ctx, p, q, matchers, &t)
 	}
 	s.render(w, r, http.StatusOK, view.TracesPage(p, t))
+}
+
+// searchKeep is how long a list of traces is shared. A trace is to be seen two seconds after it was acknowledged.
+const searchKeep = 500 * time.Millisecond
+
+// searchKey names what a search asks in a scope.
+func searchKey(sc panel.Scope, what string, q search.Query) string {
+	return fmt.Sprintf("%s %q %q %q %t %q", sc.Key(what), q.Service, q.Operation, filter.Format(q.Matchers), q.AnySpan, q.Cursor)
 }
 
 // isBadSearch tells mistakes of who searches from failures of who answers.
