@@ -105,7 +105,7 @@ func TestScopes(t *testing.T) {
 			t.Errorf("%q is no scope", key)
 		}
 	}
-	for length, want := range map[string]time.Duration{"5m": time.Second, "1h": time.Second, "6h": 15 * time.Second, "7d": time.Minute} {
+	for length, want := range map[string]time.Duration{"5m": time.Second, "1h": 2 * time.Second, "6h": 15 * time.Second, "7d": time.Minute} {
 		if got := (Scope{Length: length}).every(); got != want {
 			t.Errorf("%s: every %s, want %s", length, got, want)
 		}

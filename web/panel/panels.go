@@ -38,7 +38,11 @@ func (b *Board) Resolve(topic string) (live.Panel, bool) {
 	if !ok {
 		return live.Panel{}, false
 	}
-	return live.Panel{Every: sc.every(), Compute: func(ctx context.Context) (live.Frame, error) { return compute(ctx, sc) }}, true
+	every := sc.every()
+	if name == "endpoints" || name == "heat" {
+		every *= 3 // nobody watches these by the second
+	}
+	return live.Panel{Every: every, Compute: func(ctx context.Context) (live.Frame, error) { return compute(ctx, sc) }}, true
 }
 
 // The questions that pages and live panels share follow. Each is asked once however many ask it at the same moment. A
@@ -153,7 +157,8 @@ func (b *Board) servicesFrame(ctx context.Context, sc Scope) (live.Frame, error)
 	for _, r := range table.Rows {
 		f.Cells[r.Name+".r"], f.Cells[r.Name+".e"] = r.Rate, r.Errors
 		f.Cells[r.Name+".50"], f.Cells[r.Name+".95"], f.Cells[r.Name+".99"] = r.P50, r.P95, r.P99
-		fmt.Fprintf(&shape, "%q%s%t%t%q", r.Name, r.Health.Label, r.ErrorsBad, r.P99Bad, r.Deploy)
+		f.Cells[r.Name+".d"] = r.Deploy
+		fmt.Fprintf(&shape, "%q%s%t%t", r.Name, r.Health.Label, r.ErrorsBad, r.P99Bad)
 	}
 	// Sparklines move once in fortieth of the range.
 	r := sc.Range(b.config.Now())
@@ -168,8 +173,15 @@ func (b *Board) headlineFrame(ctx context.Context, sc Scope) (live.Frame, error)
 	if err != nil {
 		return live.Frame{}, err
 	}
-	html, err := Markup(ctx, view.HeadlineOf(screen.Headline(sc.links(b), services)))
-	return live.Frame{HTML: html, Shape: "h" + html}, err
+	// Screen readers say the sentence when it changes, so its numbers move only now and then.
+	const still = 5 * 60
+	h := screen.Headline(sc.links(b), services)
+	shape := "none"
+	if h != nil {
+		shape = h.Subject + h.State + strconv.FormatInt(b.config.Now().Unix()/still, 10)
+	}
+	html, err := Markup(ctx, view.HeadlineOf(h))
+	return live.Frame{HTML: html, Shape: shape}, err
 }
 
 func (b *Board) endpointsFrame(ctx context.Context, sc Scope) (live.Frame, error) {
@@ -183,8 +195,9 @@ func (b *Board) endpointsFrame(ctx context.Context, sc Scope) (live.Frame, error
 	for _, r := range table.Rows {
 		f.Cells[r.Key+".i"], f.Cells[r.Key+".r"], f.Cells[r.Key+".e"] = r.ImpactText, r.Rate, r.Errors
 		f.Cells[r.Key+".50"], f.Cells[r.Key+".95"], f.Cells[r.Key+".99"], f.Cells[r.Key+".c"] = r.P50, r.P95, r.P99, r.Change
-		fmt.Fprintf(&shape, "%q%t%t%q%s", r.Key, r.ErrorsBad, r.P99Bad, r.SlowHref, r.ChangeClass)
+		fmt.Fprintf(&shape, "%q%t%t%s", r.Key, r.ErrorsBad, r.P99Bad, r.ChangeClass)
 	}
+	shape.WriteString(strconv.FormatInt(b.config.Now().Unix()/60, 10)) // links to examples move once a minute
 	f.HTML, err = Markup(ctx, view.EndpointRows(table))
 	f.Shape = "e" + shape.String()
 	return f, err

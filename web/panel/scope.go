@@ -108,8 +108,10 @@ func (sc Scope) every() time.Duration {
 		return 0
 	}
 	switch length := sc.Range(time.Unix(0, 0)).Covered(); {
-	case length <= time.Hour:
+	case length <= 15*time.Minute:
 		return time.Second
+	case length <= time.Hour:
+		return 2 * time.Second
 	case length <= 6*time.Hour:
 		return 15 * time.Second
 	default:

@@ -87,7 +87,7 @@ func Headline(p view.Page, services []query.ServiceRED) *view.Headline {
 	if worst == nil {
 		return nil
 	}
-	h := &view.Headline{State: state.State}
+	h := &view.Headline{Subject: worst.Service, State: state.State}
 	failing := state.Label == "Failing" || state.Label == "Degraded"
 	if failing {
 		h.Strong = worst.Service + " fails " + view.Percent(worst.ErrorRate) + " of its requests"

@@ -240,9 +240,7 @@ func Spark(values []float64) string {
 			continue
 		}
 		b.WriteByte(pen)
-		b.WriteString(number(float64(i) / float64(len(values)-1) * 100))
-		b.WriteByte(' ')
-		b.WriteString(number(sparkBox - 2 - (v-lo)/span*(sparkBox-4)))
+		fmt.Fprintf(&b, "%.0f %.0f", float64(i)/float64(len(values)-1)*100, sparkBox-2-(v-lo)/span*(sparkBox-4))
 		pen = 'L'
 	}
 	return b.String()

@@ -21,6 +21,7 @@ type KPI struct {
 
 // A Headline is a sentence about what is wrong.
 type Headline struct {
+	Subject string // the service that it is about
 	State   string // crit or warn
 	Strong  string
 	Rest    string
