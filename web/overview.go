@@ -51,7 +51,7 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 	o.KPIs, o.Latency, o.Rates = s.redPanels(p, sc, red, rErr)
 	o.Latency.Sub, o.Latency.Size, o.Rates.Size = "all entry points", "lg", "lg"
 	o.Latency.Marks = screen.Marks(deploys, true)
-	o.Rates.Sub = "/s" // there is no room for more
+	o.Rates.Title, o.Rates.Sub = "Requests/s", "" // the legend needs the room
 	o.Services = s.board.ServicesTable(p, services, sc)
 	o.Services.Error = s.board.Failure("The services", sErr)
 	o.Endpoints = s.board.EndpointsTable(p, endpoints, sc)
