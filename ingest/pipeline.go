@@ -24,7 +24,7 @@ type Config struct {
 	MaxLogBytes  int64         // what the log may hold while ClickHouse is slow or away [4 GiB]
 	MaxAge       time.Duration // older telemetry is rejected [31 days]
 	SegmentItems int           // spans, points and records in a block at most [120,000]
-	SegmentAge   time.Duration // how long a smaller block is waited for [1.4s]
+	SegmentAge   time.Duration // how long a smaller block is waited for [1.6s]
 	Logger       *slog.Logger  // [slog.Default()]
 }
 
@@ -32,7 +32,7 @@ const (
 	defaultMaxAge = 31 * 24 * time.Hour
 	// Telemetry is to be seen two seconds after its acknowledgement; the rest is for the insert. Waiting longer makes fewer
 	// parts, which at a low rate is most of the cost.
-	defaultSegmentAge = 1400 * time.Millisecond
+	defaultSegmentAge = 1600 * time.Millisecond
 	// Larger blocks cost a little less CPU and hold proportionally more memory, here and in the engine.
 	defaultSegmentItems = 120_000
 	// The log and the embedded engine share a disk. This is room for the largest segment as a block, and for merging it.
