@@ -55,7 +55,6 @@ func TestDiskFull(t *testing.T) {
 		return
 	}
 	p := serve(t, dir)
-	_, db := p.open(t)
 	l := load{id: 0xd15c, service: "disk"}
 	ballast := filepath.Join(dir, "ballast")
 	for n := range 4 {
@@ -75,7 +74,7 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	p = serve(t, dir)
-	_, db = p.open(t)
+	_, db := p.open(t)
 	accepted(t, p, db, l, refused, 8*(4+n+1))
 	ready(t, p, http.StatusOK, "")
 }

@@ -107,7 +107,7 @@ func TestEngineKilledRepeatedly(t *testing.T) {
 	}
 	eventually(t, 30*time.Second, func() error {
 		if code, health, err := p.get("/-/ready"); code != http.StatusOK || err != nil {
-			return fmt.Errorf("%d %q, %v", code, health, err)
+			return fmt.Errorf("%d %q: %w", code, health, err)
 		}
 		return nil
 	})
