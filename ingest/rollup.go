@@ -17,8 +17,8 @@ import (
 // in each would cost more than it shows.
 const rollupAge = 30 * time.Second
 
-// rollupSpans is how many spans are waited for at most.
-const rollupSpans = 5_000_000
+// rollupSpans is how many spans are waited for at most: over so many, the parts cost each span next to nothing.
+const rollupSpans = 100_000
 
 // rollups brings the RED rows of many segments at a time into the coarse tiers. What waits is in a log of its own, so
 // that the segments' log can be cut at once and a row still counts exactly once: a segment that is replayed appends the
