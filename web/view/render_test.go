@@ -155,7 +155,7 @@ func FuzzRender(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		if text == "" || strings.ContainsAny(text, "\n=#/") {
-			t.Skip() // snippets have lines, comments and assignments
+			return // snippets have lines, comments and assignments
 		}
 		for name, c := range sample(text) {
 			if n := len(tags.FindAllString(render(t, c), -1)); n != count[name] {
