@@ -55,7 +55,7 @@ SETTINGS {{merge_tree}};
 -- (2^((i-1)/8), 2^(i/8)] nanoseconds, so the geometric middle of a bucket is within 4.5 % of any value in it.
 -- requests, duration and latency are adjusted for sampling; spans is the raw count. inbound says that the span is work
 -- that a service was asked for (a server's, a consumer's, or a root of any kind): nearly every question is about those
--- rows, a fifth of all, so they stand together.
+-- rows, a third of all in the demo, so they stand together.
 CREATE TABLE red_10s
 (
     inbound   Bool DEFAULT kind IN ('server', 'consumer') OR root CODEC(ZSTD(1)),
