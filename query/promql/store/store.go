@@ -1,0 +1,55 @@
+// Package store gives the stored metrics to the PromQL engine: it is the storage.Queryable over the series, samples,
+// histograms and exemplars of ClickHouse, over what the write path still has in memory, and over metrics that are
+// computed.
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/annotations"
+
+	"loadline/query/promql/series"
+)
+
+// Config tunes a Store. Zero values mean the defaults in brackets.
+type Config struct {
+	CacheBytes int64            // of packed samples of closed buckets in memory [64 MiB]
+	Recent     Recent           // nil when this process does not write
+	SoleWriter bool             // nobody else writes to this ClickHouse: Recent is complete from its `from` on
+	Virtual    []Virtual        // metrics that are computed
+	MaxSeries  int              // that one Select may return [500,000]
+	Now        func() time.Time // [time.Now]
+}
+
+// Metadata describes a metric family.
+type Metadata struct {
+	Type     string // counter, gauge, histogram, summary, unknown
+	Unit     string
+	Help     string
+	OTelName string // the name that OpenTelemetry knows the metric by, empty when it came another way
+}
+
+// Recent is what the write path of this process still has in memory. It is safe for concurrent use.
+type Recent interface {
+	// Floats calls fn for each series row of metric that has samples in [mint, maxt] (Unix ms); the arrays are in the
+	// order of time and only valid during the call. It returns from when on (Unix ms) it holds every float sample of the
+	// metric that this process knows of; samples from there on need not be read from ClickHouse when this process is
+	// the only writer. Samples it holds may be in ClickHouse too.
+	Floats(metric string, mint, maxt int64, fn func(service string, id uint64, st int64, t []int64, v []float64)) (from int64)
+	// Generation changes whenever a series of the metric becomes known, whose row is in ClickHouse by then.
+	Generation(metric string) uint64
+}
+
+// Virtual is a set of metrics that are computed from something else than stored samples. It is safe for concurrent use.
+type Virtual interface {
+	// Metadata describes its metrics by name.
+	Metadata() map[string]Metadata
+	// Select returns the series of one of its metrics that match, sorted by labels, with samples in [mint, maxt]. The
+	// hints are as the engine gives them and may be nil. Labels include __name__.
+	Select(ctx context.Context, metric string, mint, maxt int64, hints *storage.SelectHints, matchers []*labels.Matcher) ([]*series.Series, annotations.Annotations, error)
+	// Labels returns the label sets of the series of one of its metrics that match and have samples in [mint, maxt].
+	Labels(ctx context.Context, metric string, mint, maxt int64, matchers []*labels.Matcher) ([]labels.Labels, error)
+}
