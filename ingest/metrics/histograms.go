@@ -17,7 +17,7 @@ type histogramBlock struct {
 	st, ts           *native.Numbers[int64]
 	schema           *native.Numbers[int8]
 	zeroThreshold    *native.Numbers[float64]
-	zeroCount, count *native.Numbers[uint64]
+	zeroCount, count *native.Numbers[float64]
 	sum, min, max    *native.Numbers[float64]
 	stale            *native.Numbers[uint8]
 	above, below     bucketColumns
@@ -27,22 +27,22 @@ type histogramBlock struct {
 // bucketColumns are the sparse buckets on one side of zero.
 type bucketColumns struct {
 	index   *native.Arrays[int32]
-	count   *native.Arrays[uint64]
-	indexes []int32  // of one row
-	counts  []uint64 // of one row
+	count   *native.Arrays[float64]
+	indexes []int32   // of one row
+	counts  []float64 // of one row
 }
 
 func newBucketColumns() bucketColumns {
 	return bucketColumns{
 		index: native.NewArrays[int32]("Array(Int32)"),
-		count: native.NewArrays[uint64]("Array(UInt64)"),
+		count: native.NewArrays[float64]("Array(Float64)"),
 	}
 }
 
 func (c *bucketColumns) append(buckets []points.Bucket) {
 	c.indexes, c.counts = c.indexes[:0], c.counts[:0]
 	for _, b := range buckets {
-		c.indexes, c.counts = append(c.indexes, b.Index), append(c.counts, b.Count)
+		c.indexes, c.counts = append(c.indexes, b.Index), append(c.counts, float64(b.Count))
 	}
 	c.index.Append(c.indexes...)
 	c.count.Append(c.counts...)
@@ -58,8 +58,8 @@ func newHistogramBlock() *histogramBlock {
 		ts:            native.NewNumbers[int64]("DateTime64(3, 'UTC')"),
 		schema:        native.NewNumbers[int8]("Int8"),
 		zeroThreshold: native.NewNumbers[float64]("Float64"),
-		zeroCount:     native.NewNumbers[uint64]("UInt64"),
-		count:         native.NewNumbers[uint64]("UInt64"),
+		zeroCount:     native.NewNumbers[float64]("Float64"),
+		count:         native.NewNumbers[float64]("Float64"),
 		sum:           native.NewNumbers[float64]("Float64"),
 		min:           native.NewNumbers[float64]("Float64"),
 		max:           native.NewNumbers[float64]("Float64"),
@@ -101,8 +101,8 @@ func (b *histogramBlock) add(s *series, p *points.Point, schema int8, st int64) 
 	b.ts.Append(int64(p.Time / 1e6))
 	b.schema.Append(schema)
 	b.zeroThreshold.Append(p.ZeroThreshold)
-	b.zeroCount.Append(p.ZeroCount)
-	b.count.Append(p.Count)
+	b.zeroCount.Append(float64(p.ZeroCount))
+	b.count.Append(float64(p.Count))
 	b.sum.Append(p.Sum)
 	b.min.Append(p.Min)
 	b.max.Append(p.Max)

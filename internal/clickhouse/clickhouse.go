@@ -186,12 +186,13 @@ func (c *Config) querySettings(http bool) map[string]any {
 }
 
 // insertSettings make an insert answer only when its rows are stored, and let a repeated one be recognised in the tables
-// of materialized views as well as in its own.
+// of materialized views as well as in its own. A block may reach over any number of partitions, as a backfill does.
 func insertSettings() map[string]any {
 	return map[string]any{
 		"async_insert":       0,
 		"insert_deduplicate": 1,
 		"deduplicate_blocks_in_dependent_materialized_views": 1,
+		"max_partitions_per_insert_block":                    0,
 	}
 }
 

@@ -17,8 +17,8 @@ type Limit struct {
 	Bytes int64
 }
 
-// Retention says what is kept of each signal. Data goes by whole partitions, a day or a month of a table, which costs
-// nothing, so up to one partition more than asked for is kept. The newest partition of a table is never dropped for its
+// Retention says what is kept of each signal. Data goes by whole partitions, two hours, a day or a month of a table, which
+// costs nothing, so up to one partition more than asked for is kept. The newest partition of a table is never dropped for its
 // size.
 type Retention struct {
 	Traces     Limit
@@ -37,7 +37,7 @@ const (
 // Dropped is a partition that retention has dropped or would drop.
 type Dropped struct {
 	Table     string
-	Partition string // 2026-11-22 or 202611
+	Partition string // 2026-11-22 10:00:00, 2026-11-22 or 202611
 	Rows      uint64
 	Bytes     uint64
 	Reason    string // "age" or "size"
@@ -71,7 +71,7 @@ func (r Retention) signals() []signal {
 		{r.TraceIndex.Bytes, []table{{"trace_index", r.TraceIndex.Age, 0}}},
 		{r.Rollups.Bytes, []table{{"red_10s", atMost(Keep10s), 0}, {"red_5m", atMost(Keep5m), 1}, {"edges", r.Rollups.Age, 2}, {"red_1h", r.Rollups.Age, 3}}},
 		{r.Logs.Bytes, []table{{"logs", r.Logs.Age, 0}}},
-		{r.Metrics.Bytes, []table{{"samples", r.Metrics.Age, 0}, {"histograms", r.Metrics.Age, 0}, {"exemplars", r.Metrics.Age, 0}}},
+		{r.Metrics.Bytes, []table{{"samples", r.Metrics.Age, 0}, {"chunks", r.Metrics.Age, 0}, {"histograms", r.Metrics.Age, 0}, {"exemplars", r.Metrics.Age, 0}}},
 	}
 }
 
@@ -84,14 +84,20 @@ type partition struct {
 	Bytes     uint64 `ch:"bytes"`
 }
 
-// end is when the day or month of a partition ends.
+// bucketLength is the stretch of time of a partition of samples.
+const bucketLength = 2 * time.Hour
+
+// end is when the stretch of time of a partition ends.
 func (p partition) end() (time.Time, error) {
+	if bucket, err := time.Parse(time.DateTime, p.Partition); err == nil {
+		return bucket.Add(bucketLength), nil
+	}
 	if day, err := time.Parse("2006-01-02", p.Partition); err == nil {
 		return day.AddDate(0, 0, 1), nil
 	}
 	month, err := time.Parse("200601", p.Partition)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("partition %q of %q is neither a day nor a month", p.Partition, p.Table)
+		return time.Time{}, fmt.Errorf("partition %q of %q is no stretch of time", p.Partition, p.Table)
 	}
 	return month.AddDate(0, 1, 0), nil
 }

@@ -54,6 +54,10 @@ func TestChoose(t *testing.T) {
 	f("short rollups", Retention{Rollups: Limit{Age: day}}, tiers, "red_10s 2026-11-01 age", "red_5m 202607 age", "red_5m 202610 age", "edges 202508 age", "red_1h 202508 age")
 	f("tiers by size", Retention{Rollups: Limit{Bytes: 60}}, tiers, "red_10s 2026-11-01 age", "red_5m 202607 age", "red_10s 2026-11-21 size", "red_5m 202610 size")
 
+	buckets := append(days("samples", 50, "2026-11-22 06:00:00", "2026-11-22 08:00:00", "2026-11-22 10:00:00"), days("chunks", 50, "2026-11-21", "2026-11-22")...)
+	f("buckets by age", Retention{Metrics: Limit{Age: 3 * time.Hour}}, buckets, "samples 2026-11-22 06:00:00 age", "chunks 2026-11-21 age")
+	f("buckets by size", Retention{Metrics: Limit{Bytes: 120}}, buckets, "chunks 2026-11-21 size", "samples 2026-11-22 06:00:00 size", "samples 2026-11-22 08:00:00 size")
+
 	metrics := append(days("samples", 50, "2026-11-20", "2026-11-21", "2026-11-22"), days("histograms", 50, "2026-11-20", "2026-11-22")...)
 	f("metrics by size", Retention{Metrics: Limit{Bytes: 150}}, metrics, "samples 2026-11-20 size", "histograms 2026-11-20 size")
 
