@@ -53,7 +53,7 @@ var owners = map[string][]string{
 	"testing":                               {"internal/clickhouse/chtest", "query/querytest"},
 	"go.opentelemetry.io/collector/config":  {"ingest/otlp"},
 	"google.golang.org/grpc":                {"ingest", "cmd"},
-	"google.golang.org/protobuf":            {"ingest", "cmd"},
+	"google.golang.org/protobuf":            {"ingest", "cmd", "query/promql/compliance"},
 	"go.opentelemetry.io/proto/otlp":        {"ingest", "cmd"},
 	"github.com/VictoriaMetrics/easyproto":  {"ingest", "cmd"},
 	"go.opentelemetry.io/contrib":           {},
