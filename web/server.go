@@ -13,6 +13,7 @@ import (
 
 	"loadline/query"
 	"loadline/web/compress"
+	"loadline/web/explorer"
 	"loadline/web/live"
 	"loadline/web/panel"
 	"loadline/web/static"
@@ -21,10 +22,11 @@ import (
 // Config is what a [Server] needs.
 type Config struct {
 	Store   *query.Store
-	Health  func() Health    // how ingest is; a zero Health when nil
-	Version string           // shown in the settings
-	Now     func() time.Time // time.Now when nil
-	Logger  *slog.Logger     // slog.Default() when nil
+	Metrics *explorer.Explorer // the page of metrics; there is none when nil
+	Health  func() Health      // how ingest is; a zero Health when nil
+	Version string             // shown in the settings
+	Now     func() time.Time   // time.Now when nil
+	Logger  *slog.Logger       // slog.Default() when nil
 
 	// HTTPAddr and GRPCAddr are the OTLP addresses that the welcome page tells. The host is replaced by the one
 	// under which the browser has found the dashboard when it is empty, unspecified or loopback.
@@ -102,6 +104,9 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /traces/{id}", s.trace)
 	mux.HandleFunc("GET /traces/{id}/columns", s.traceColumns)
 	mux.HandleFunc("GET /traces/{id}/spans/{span}", s.spanFragment)
+	if s.config.Metrics != nil {
+		mux.HandleFunc("GET /metrics-explorer", s.metrics)
+	}
 	mux.HandleFunc("GET /welcome", s.welcome)
 	mux.HandleFunc("GET /settings", s.settings)
 	mux.HandleFunc("GET /api/ui/suggest", s.suggest)

@@ -278,7 +278,7 @@ func (s *Server) palette(w http.ResponseWriter, r *http.Request) {
 			out = append(out, entry{row.Service, p.Service(row.Service), "Service"})
 		}
 	}
-	for _, page := range [][2]string{{"Overview", "/"}, {"Services", "/services"}, {"Traces", "/traces"}, {"Send data", "/welcome"}, {"Settings", "/settings"}} {
+	for _, page := range [][2]string{{"Overview", "/"}, {"Services", "/services"}, {"Traces", "/traces"}, {"Metrics", "/metrics-explorer"}, {"Send data", "/welcome"}, {"Settings", "/settings"}} {
 		out = append(out, entry{page[0], p.Link(page[1]), "Page"})
 	}
 	out = append(out,

@@ -3,57 +3,19 @@ package web
 import (
 	"cmp"
 	"fmt"
-	"net"
 	"net/http"
-	"strings"
 
 	"loadline/query"
 	"loadline/web/screen"
 	"loadline/web/view"
 )
 
-// endpoints are the OTLP addresses as a program on another machine would write them.
-func (s *Server) endpoints(r *http.Request) (httpAddr, grpcAddr string) {
-	host, _, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		host = r.Host
-	}
-	if !plainHost(host) {
-		host = "localhost"
-	}
-	return address(s.config.HTTPAddr, host, "4318"), address(s.config.GRPCAddr, host, "4317")
-}
-
-// plainHost tells names and addresses from anything else: the Host header is written by whoever sends the request.
-func plainHost(host string) bool {
-	if host == "" {
-		return false
-	}
-	for _, c := range host {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune(".-:[]", c) {
-			return false
-		}
-	}
-	return true
-}
-
-func address(configured, host, port string) string {
-	h, p, err := net.SplitHostPort(configured)
-	if err != nil {
-		return net.JoinHostPort(strings.Trim(host, "[]"), port)
-	}
-	if ip := net.ParseIP(h); h == "" || h == "localhost" || (ip != nil && (ip.IsUnspecified() || ip.IsLoopback())) {
-		h = strings.Trim(host, "[]")
-	}
-	return net.JoinHostPort(h, p)
-}
-
 // welcome answers the page that shows how to send data.
 func (s *Server) welcome(w http.ResponseWriter, r *http.Request) {
 	p := s.page(r, "welcome", "Get started")
 	p.Crumbs = []view.Crumb{{Label: "Get started"}}
 	p.Topics["checks"] = "checks"
-	httpAddr, grpcAddr := s.endpoints(r)
+	httpAddr, grpcAddr := screen.Receivers(r.Host, s.config.HTTPAddr, s.config.GRPCAddr)
 	v := view.Welcome{Topic: "arrival", Lang: p.Query.Get("lang")}
 	chosen := screen.Snippets[0]
 	for _, l := range screen.Snippets {

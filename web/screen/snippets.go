@@ -1,6 +1,9 @@
 package screen
 
-import "strings"
+import (
+	"net"
+	"strings"
+)
 
 // A SnippetLanguage is a way to send data, with what to type for it.
 type SnippetLanguage struct {
@@ -81,4 +84,41 @@ spec:
   exporter:
     endpoint: {HTTP}
   propagators: [tracecontext, baggage]`},
+}
+
+// Receivers are the OTLP addresses as a program on another machine would write them: the configured ones, under the
+// host by which the browser has found the dashboard.
+func Receivers(found, configuredHTTP, configuredGRPC string) (httpAddr, grpcAddr string) {
+	host, _, err := net.SplitHostPort(found)
+	if err != nil {
+		host = found
+	}
+	if !plainHost(host) {
+		host = "localhost"
+	}
+	return address(configuredHTTP, host, "4318"), address(configuredGRPC, host, "4317")
+}
+
+// plainHost tells names and addresses from anything else: the Host header is written by whoever sends the request.
+func plainHost(host string) bool {
+	if host == "" {
+		return false
+	}
+	for _, c := range host {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune(".-:[]", c) {
+			return false
+		}
+	}
+	return true
+}
+
+func address(configured, host, port string) string {
+	h, p, err := net.SplitHostPort(configured)
+	if err != nil {
+		return net.JoinHostPort(strings.Trim(host, "[]"), port)
+	}
+	if ip := net.ParseIP(h); h == "" || h == "localhost" || (ip != nil && (ip.IsUnspecified() || ip.IsLoopback())) {
+		h = strings.Trim(host, "[]")
+	}
+	return net.JoinHostPort(h, p)
 }

@@ -20,10 +20,12 @@ const digits = v => v < 9.995 ? v.toFixed(2) : v < 99.95 ? v.toFixed(1) : v.toFi
 const fmt = {
   ms: v => v == null ? '–' : v < .9995 ? digits(v * 1e3) + ' µs' : v < 999.5 ? digits(v) + ' ms' : v < 6e4 ? digits(v / 1e3) + ' s' : digits(v / 6e4) + ' min',
   rps: v => v == null ? '–' : v === 0 ? '0' : v < .01 ? '<0.01' : v < 999.5 ? digits(v) : v < 999500 ? digits(v / 1e3) + 'k' : digits(v / 1e6) + 'M',
+  num: v => v == null ? '–' : v < 0 ? '−' + fmt.num(-v) : v > 0 && v < .01 ? v.toExponential(2) : v >= 999.5e6 ? digits(v / 1e9) + 'G' : fmt.rps(v),
+  bytes: v => { if (v == null) return '–'; if (v < 0) return '−' + fmt.bytes(-v); let i = 0; while (v >= 1000 && i < 5) { v /= 1000; i++; } return (i ? digits(v) : v.toFixed(0)) + ' ' + ['B', 'kB', 'MB', 'GB', 'TB', 'PB'][i]; },
   pct: v => v == null ? '–' : v === 0 ? '0%' : v < .01 ? '<0.01%' : v < 9.995 ? v.toFixed(2) + '%' : v.toFixed(1) + '%',
 };
 /** @type {Record<string, (v: number) => string>} */
-const axis = {ms: v => v === 0 ? '0' : v < 1 ? +(v * 1e3).toFixed(3) + ' µs' : v >= 1000 ? +(v / 1000).toFixed(3) + ' s' : +v.toFixed(3) + ' ms', rps: v => v >= 1e6 ? +(v / 1e6).toFixed(2) + 'M' : v >= 1000 ? +(v / 1000).toFixed(2) + 'k' : String(+v.toFixed(3)), pct: v => +v.toFixed(3) + '%'};
+const axis = {ms: v => v === 0 ? '0' : v < 1 ? +(v * 1e3).toFixed(3) + ' µs' : v >= 1000 ? +(v / 1000).toFixed(3) + ' s' : +v.toFixed(3) + ' ms', rps: v => v >= 1e6 ? +(v / 1e6).toFixed(2) + 'M' : v >= 1000 ? +(v / 1000).toFixed(2) + 'k' : String(+v.toFixed(3)), pct: v => +v.toFixed(3) + '%', num: v => v < 0 ? '−' + axis.num(-v) : v > 0 && v < .01 ? v.toExponential(1) : v >= 1e9 ? +(v / 1e9).toFixed(2) + 'G' : axis.rps(v), bytes: v => v === 0 ? '0' : fmt.bytes(v)};
 /** @param {Intl.DateTimeFormatOptions} o */
 const clock = o => { const f = new Intl.DateTimeFormat(undefined, {hour12: false, timeZone: LL.zone, ...o}); return (/** @type {number} */ s) => f.format(s * 1000); };
 const seconds = clock({hour: '2-digit', minute: '2-digit', second: '2-digit'}), minutes = clock({hour: '2-digit', minute: '2-digit'}), days = clock({day: 'numeric', month: 'short'}), moment = clock({day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit'});
@@ -53,7 +55,7 @@ function make(el) {
       width: box.clientWidth, height: box.clientHeight, padding: [6, 6, 0, 0],
       cursor: {sync: {key: 't'}, drag: {x: true, y: false, setScale: false}, y: false, points: {show: !spec.stack, size: 7, width: 2, fill: () => col('surface'), stroke: (/** @type {any} */ _, /** @type {number} */ i) => c[i - 1]}, bind: {dblclick: () => () => { $('#r-wider')?.click(); return null; }}},
       legend: {show: false},
-      scales: {x: {time: true, range: (/** @type {any} */ u, /** @type {number} */ a, /** @type {number} */ b) => spec.stack ? [a - spec.step / 2, b + spec.step / 2] : [a, b]}, y: {range: (/** @type {any} */ u, /** @type {number} */ lo, /** @type {number} */ hi) => [0, Math.max((hi || 0) * 1.12, spec.floor || 0, 1e-3)]}},
+      scales: {x: {time: true, range: (/** @type {any} */ u, /** @type {number} */ a, /** @type {number} */ b) => spec.stack ? [a - spec.step / 2, b + spec.step / 2] : [a, b]}, y: {range: (/** @type {any} */ u, /** @type {number} */ lo, /** @type {number} */ hi) => [Math.min(0, (lo || 0) * 1.12), Math.max((hi || 0) * 1.12, spec.floor || 0, spec.unit === 'num' ? 1e-9 : 1e-3)]}},
       axes: [
         {stroke: ink, font: FONT, size: 24, gap: 4, grid: {show: false}, ticks: {show: false}, space: 76, values: (/** @type {any} */ u, /** @type {number[]} */ vs) => { const f = timeFmt(u.scales.x.max - u.scales.x.min); return vs.map(v => { const x = u.valToPos(v, 'x'); return x < 14 || x > u.over.clientWidth - 12 ? '' : f(v); }); }},
         {stroke: ink, font: FONT, size: 54, gap: 6, grid: {stroke: col('line'), width: 1}, ticks: {show: false}, space: 34, values: (/** @type {any} */ u, /** @type {(number | null)[]} */ vs) => vs.map(v => v == null ? '' : axis[spec.unit](v))},

@@ -28,12 +28,12 @@ func (n Numbers) MarshalJSON() ([]byte, error) {
 	return append(b, ']'), nil
 }
 
-// round4 keeps four digits, and no more than four after the point.
+// round4 keeps four digits, and no more than twelve after the point.
 func round4(v float64) float64 {
 	if v == 0 {
 		return 0
 	}
-	scale := math.Pow(10, min(4, 3-math.Floor(math.Log10(math.Abs(v)))))
+	scale := math.Pow(10, min(12, 3-math.Floor(math.Log10(math.Abs(v)))))
 	return math.Round(v*scale) / scale
 }
 
@@ -43,7 +43,7 @@ type Chart struct {
 	Title  string   `json:"-"`
 	Sub    string   `json:"-"`
 	Topic  string   `json:"-"`
-	Unit   string   `json:"unit"` // ms, rps, pct
+	Unit   string   `json:"unit"` // ms, rps, pct, bytes, num
 	Stack  bool     `json:"stack,omitempty"`
 	Series []Series `json:"series"`
 	Columns
@@ -127,10 +127,18 @@ func (c Chart) Value(v float64) string {
 	switch {
 	case math.IsNaN(v):
 		return None
+	case math.IsInf(v, 0):
+		return strconv.FormatFloat(v, 'f', 0, 64)
 	case c.Unit == "ms":
 		return Duration(time.Duration(v * 1e6))
 	case c.Unit == "pct":
 		return Percent(v / 100)
+	case v < 0 && c.Unit != "ms":
+		return "−" + c.Value(-v)
+	case c.Unit == "bytes":
+		return Bytes(uint64(v))
+	case c.Unit == "num":
+		return Number(v)
 	default:
 		return Rate(v)
 	}
@@ -145,7 +153,7 @@ func (c Chart) top() float64 {
 	for j := range c.length() {
 		var sum float64
 		for _, y := range c.Y {
-			if v := y[j]; !math.IsNaN(v) {
+			if v := y[j]; !math.IsNaN(v) && !math.IsInf(v, 0) {
 				if c.Stack {
 					sum += v
 				} else {
@@ -158,6 +166,19 @@ func (c Chart) top() float64 {
 	return max(hi*1.12, c.Floor, 1e-9)
 }
 
+// bottom is the smallest value that the scale must show: 0 unless there are negative ones.
+func (c Chart) bottom() float64 {
+	var lo float64
+	for _, y := range c.Y {
+		for _, v := range y {
+			if v < lo && !math.IsInf(v, 0) {
+				lo = v
+			}
+		}
+	}
+	return lo * 1.12
+}
+
 func (c Chart) length() int {
 	if len(c.Y) == 0 {
 		return 0
@@ -167,7 +188,7 @@ func (c Chart) length() int {
 
 // Path draws series i into a box of 600 by 100 for the first paint, before the script takes over. Gaps stay gaps.
 func (c Chart) Path(i int) string {
-	n, hi := c.length(), c.top()
+	n, hi, lo := c.length(), c.top(), c.bottom()
 	if n < 2 {
 		return ""
 	}
@@ -181,11 +202,11 @@ func (c Chart) Path(i int) string {
 				v += y[j]
 			}
 		}
-		if math.IsNaN(v) {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
 			pen = 'M'
 			continue
 		}
-		fmt.Fprintf(&b, "%c%.0f %.0f", pen, float64(j)/float64(n-1)*600, 100-v/hi*100)
+		fmt.Fprintf(&b, "%c%.0f %.0f", pen, float64(j)/float64(n-1)*600, 100-(v-lo)/(hi-lo)*100)
 		pen = 'L'
 	}
 	return b.String()

@@ -108,6 +108,14 @@ func Rate(v float64) string {
 	}
 }
 
+// Number writes any number with three digits: very small ones with an exponent.
+func Number(v float64) string {
+	if v > 0 && v < 0.01 {
+		return strconv.FormatFloat(v, 'e', 2, 64)
+	}
+	return Rate(v)
+}
+
 // Percent writes a share between 0 and 1.
 func Percent(share float64) string {
 	switch v := share * 100; {

@@ -408,3 +408,49 @@ type Message struct {
 	Actions     []Choice
 	Retry       int // seconds after which the page asks again, 0 for never
 }
+
+// Explorer is the page of metrics.
+type Explorer struct {
+	Meta      []string
+	Expr      string
+	Problem   *ExprProblem // nil when the expression can be read
+	Views     []Choice
+	Chart     *Chart // one of these has the result
+	Heat      *Heatmap
+	Table     *Plain
+	More      Choice // leads to the series that are not shown
+	Warnings  []string
+	Error     *Failure
+	Functions []PromFunction
+	Browser   MetricBrowser
+}
+
+// ExprProblem is what is wrong with an expression, and where.
+type ExprProblem struct {
+	Text                 string
+	Before, Wrong, After string // the expression in three parts
+}
+
+// A PromFunction is a function of PromQL as completion offers it.
+type PromFunction struct {
+	Name      string `json:"n"`
+	Signature string `json:"s"`
+	Note      string `json:"x,omitempty"`
+}
+
+// MetricBrowser is the list of metrics.
+type MetricBrowser struct {
+	Filter   string
+	Total    int
+	Prefixes []FacetValue
+	Metrics  []MetricRow
+	More     string // says that there are more
+	One      *Plain // the labels of the metric that the filter names
+	Error    *Failure
+}
+
+// A MetricRow is a line of the list of metrics.
+type MetricRow struct {
+	Name, Type, Unit, Help, OTelName string
+	Href, Detail                     string
+}

@@ -8,9 +8,10 @@ type shortcut struct {
 
 var shortcuts = []shortcut{
 	{[]string{"⌘K", "/"}, "Search or jump to"},
-	{[]string{"g", "o"}, "Overview; also s services, t traces"},
+	{[]string{"g", "o"}, "Overview; also s services, t traces, m metrics"},
 	{[]string{"j", "k"}, "Next and previous row"},
 	{[]string{"f"}, "Add a filter"},
+	{[]string{"e"}, "Metrics: edit the expression"},
 	{[]string{"[", "]"}, "Half a range earlier or later"},
 	{[]string{"-", "."}, "Wider range, up to now"},
 	{[]string{"p"}, "Pause or resume"},

@@ -1,0 +1,4 @@
+package promapi
+
+// RuleGroup is a group of rules.
+type RuleGroup struct{}
