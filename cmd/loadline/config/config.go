@@ -18,6 +18,8 @@ type Config struct {
 	OTLP      OTLP
 	Storage   Storage
 	WAL       WAL
+	Ingest    Ingest
+	Query     Query
 	Retention Retention
 	Log       Log
 	DebugAddr string // pprof; empty means off
@@ -67,6 +69,18 @@ type WAL struct {
 	MaxSize int64
 }
 
+// Ingest says what is taken in.
+type Ingest struct {
+	MaxAge time.Duration // of telemetry; 0 takes any age
+}
+
+// Query bounds a PromQL query.
+type Query struct {
+	Timeout       time.Duration
+	MaxSamples    int // in memory at a time
+	MaxConcurrent int // the rest waits
+}
+
 // Retention says how long and how much of each signal is kept. A zero age or size does not limit.
 type Retention struct {
 	Traces, TraceIndex, Rollups, Logs, Metrics     time.Duration // a zero TraceIndex is as long as Traces
@@ -86,6 +100,8 @@ func Default() Config {
 		OTLP:    OTLP{GRPCAddr: "127.0.0.1:4317", HTTPAddr: "127.0.0.1:4318", MaxBody: 64 << 20},
 		Storage: Storage{Path: "./loadline-data"},
 		WAL:     WAL{MaxSize: 4 << 30},
+		Ingest:  Ingest{MaxAge: 31 * day},
+		Query:   Query{Timeout: 2 * time.Minute, MaxSamples: 50_000_000, MaxConcurrent: 20},
 		Retention: Retention{
 			Traces:  15 * day,
 			Rollups: 400 * day,
@@ -123,6 +139,10 @@ func (c *Config) settings() []setting {
 		{key: "storage.max_memory", usage: "memory of the embedded engine; 0 chooses by the machine", value: sizeValue{&c.Storage.MaxMemory}},
 		{key: "storage.threads", usage: "threads of the embedded engine; 0 means one per CPU", value: intValue{&c.Storage.Threads}},
 		{key: "wal.max_size", usage: "size of the write-ahead log while ClickHouse is slow or away; a full log refuses data", value: sizeValue{&c.WAL.MaxSize}},
+		{key: "ingest.max_age", usage: "refuse telemetry older than this; 0 takes any age, for backfills", value: durationValue{&c.Ingest.MaxAge}},
+		{key: "query.timeout", usage: "how long a PromQL query may take", value: durationValue{&c.Query.Timeout}},
+		{key: "query.max_samples", usage: "samples that a PromQL query may hold in memory", value: intValue{&c.Query.MaxSamples}},
+		{key: "query.max_concurrent", usage: "PromQL queries at a time; more wait", value: intValue{&c.Query.MaxConcurrent}},
 		{key: "retention.traces", usage: "keep spans this long; 0 keeps them", value: durationValue{&c.Retention.Traces}},
 		{key: "retention.trace_index", usage: "find spans by trace id this long; 0 is as long as spans are kept", value: durationValue{&c.Retention.TraceIndex}},
 		{key: "retention.rollups", usage: "keep request, error and latency counts this long; 0 keeps them", value: durationValue{&c.Retention.Rollups}},
@@ -213,6 +233,9 @@ func (c *Config) Validate() error {
 	}
 	if c.WAL.MaxSize < 64<<20 {
 		return fmt.Errorf("wal.max_size: %s does not hold two segments; want at least 64MiB", FormatSize(c.WAL.MaxSize))
+	}
+	if q := c.Query; q.Timeout <= 0 || q.MaxSamples <= 0 || q.MaxConcurrent <= 0 {
+		return fmt.Errorf("query: timeout, max_samples and max_concurrent must be above zero, or no query is answered")
 	}
 	return nil
 }
