@@ -23,6 +23,7 @@ const (
 	BadTemporality
 	BadScale
 	BadName
+	BadLabels
 	reasons
 )
 
@@ -38,6 +39,7 @@ var reasonText = [reasons]struct{ label, sentence string }{
 	BadTemporality: {"bad_temporality", "aggregation temporality is unspecified"},
 	BadScale:       {"bad_scale", "the exponential histogram's scale is below -4"},
 	BadName:        {"bad_name", fmt.Sprintf("the metric's name has no ASCII letter or digit, or more than %d bytes", MaxNameBytes)},
+	BadLabels:      {"bad_labels", "a series has a metric name, and its labels have names that are not empty, not repeated, and in UTF-8"},
 }
 
 // Reasons lists every reason for a rejection.
@@ -57,6 +59,10 @@ func (r Reason) String() string { return reasonText[r].label }
 type Tally struct {
 	Items     [reasons]int
 	Truncated int
+
+	// Of remote write: how many of the accepted items are what, and some of what was rejected.
+	Samples, Histograms, Exemplars int
+	Examples                       []string
 }
 
 // Count adds one item.
@@ -81,6 +87,9 @@ func (t *Tally) Message() string {
 	}
 	if t.Truncated > 0 {
 		parts = append(parts, fmt.Sprintf("%d attribute values longer than %d bytes were cut", t.Truncated, MaxValueBytes))
+	}
+	if len(t.Examples) > 0 {
+		parts = append(parts, "for example "+strings.Join(t.Examples, "; "))
 	}
 	return strings.Join(parts, "; ")
 }
