@@ -1,0 +1,2 @@
+// Package red gives what is counted from spans to PromQL.
+package red
