@@ -2,13 +2,19 @@ package compliance
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/promqltest"
 	"github.com/prometheus/prometheus/storage"
+
+	loadline "loadline/query/promql"
 )
 
 // counted is an engine that counts what it is asked.
@@ -31,7 +37,46 @@ func (c *counted) NewRangeQuery(ctx context.Context, q storage.Queryable, opts p
 
 // TestScriptsColumns runs Prometheus's scripts on the engine over columns in memory.
 func TestScriptsColumns(t *testing.T) {
-	engine := &counted{QueryEngine: promqltest.NewTestEngine(t, false, 0, promqltest.DefaultMaxSamplesPerQuery)}
-	promqltest.RunBuiltinTestsWithStorage(t, engine, newColumns)
-	t.Logf("%d instant and %d range queries", engine.instant.Load(), engine.ranges.Load())
+	runScripts(t, newEngine, newColumns)
+}
+
+// options are those of Prometheus's engine for its own tests.
+var options = loadline.Config{MaxSamples: promqltest.DefaultMaxSamplesPerQuery, DelayedNameRemoval: true, StartTimestamps: true}
+
+func newEngine() promql.QueryEngine { return loadline.NewEngine(options) }
+
+// runScripts runs every script and reports how much there was to run. Each storage gets an engine of its own, which has
+// not learned yet which metrics are not for kernels.
+func runScripts(t *testing.T, newEngine func() promql.QueryEngine, newStorage func(testing.TB) storage.Storage) {
+	t.Helper()
+	before := paths()
+	asked := &counted{}
+	promqltest.RunBuiltinTestsWithStorage(t, asked, func(t testing.TB) storage.Storage {
+		asked.QueryEngine = newEngine()
+		return newStorage(t)
+	})
+	exprs, err := promqltest.GetBuiltInExprs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d cases, %d instant and %d range queries%s", len(exprs), asked.instant.Load(), asked.ranges.Load(), since(before))
+}
+
+// paths are how many queries of this process went which way through the engine.
+func paths() map[string]uint64 {
+	counts := map[string]uint64{}
+	for _, path := range []string{"plain", "leaves", "fallback"} {
+		counts[path] = metrics.GetOrCreateCounter(fmt.Sprintf(`loadline_promql_queries_total{path=%q}`, path)).Get()
+	}
+	return counts
+}
+
+// since says how many queries there were after before was taken.
+func since(before map[string]uint64) string {
+	now := paths()
+	var text string
+	for _, path := range slices.Sorted(maps.Keys(now)) {
+		text += fmt.Sprintf(", %d %s", now[path]-before[path], path)
+	}
+	return text
 }
