@@ -38,12 +38,14 @@ const drainTime = 10 * time.Second
 // answers ErrClosed from then on.
 func (p *Pipeline) Run(ctx context.Context) error {
 	f := newFlusher(p)
-	rolledUp := make(chan error, 1)
-	coarse, stopCoarse := context.WithCancel(context.WithoutCancel(ctx))
-	go func() { rolledUp <- p.rollups.run(coarse) }()
 	// Inserts outlive ctx: a segment that is taken from the log is not handed out a second time.
 	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	behind := make(chan error, 2)
+	filling, stopFilling := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopFilling()
+	go func() { behind <- p.rollups.run(filling) }()
+	go func() { behind <- p.samples.run(filling, drain) }()
 	running, stop := context.WithCancel(ctx)
 	context.AfterFunc(running, func() {
 		select {
@@ -60,8 +62,8 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		}
 	}
 	err = errors.Join(err, p.log.Close())
-	stopCoarse()
-	return errors.Join(err, <-rolledUp)
+	stopFilling()
+	return errors.Join(err, <-behind, <-behind)
 }
 
 // flusher turns log segments into blocks and inserts them. Live traffic and replay take the same path.
@@ -112,7 +114,12 @@ func (f *flusher) next(waiting, inserting context.Context) error {
 		return fmt.Errorf("read segment %q: %w", segment.ID(), err)
 	}
 	f.segments++
+	rows := f.metrics.Samples()
+	batch := f.p.samples.head.Add(time.Now(), rows)
 	if err := f.insertAll(inserting, segment.ID()); err != nil {
+		return err
+	}
+	if err := f.p.samples.add(inserting, segment.ID(), rows, batch); err != nil {
 		return err
 	}
 	if !oldest.IsZero() {
@@ -151,7 +158,7 @@ func (f *flusher) read(segment *wal.Segment) (oldest time.Time, err error) {
 	return oldest, err
 }
 
-// insertAll inserts the builders' blocks. Tables that merge equal rows get a token of their own, because what they
+// insertAll inserts the builders' blocks; float samples are none. Tables that merge equal rows get a token of their own, because what they
 // hold depends on what this process has already written; all others get the segment's.
 func (f *flusher) insertAll(ctx context.Context, token string) error {
 	resources, deployments := f.resources.Flush()
@@ -191,6 +198,9 @@ func (f *flusher) insertAll(ctx context.Context, token string) error {
 		}
 		if err := f.insert(ctx, t.Table, tableToken, t.Block, t.Order); err != nil {
 			return err
+		}
+		if t.Table == "series" {
+			f.p.samples.head.Announce(f.metrics.Announced())
 		}
 	}
 	return nil

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"path/filepath"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"loadline/ingest/head"
 	"loadline/ingest/logs"
 	otlpmetrics "loadline/ingest/metrics"
 	"loadline/ingest/spans"
@@ -22,9 +24,10 @@ import (
 type Config struct {
 	Dir          string        // of the write-ahead log; required
 	MaxLogBytes  int64         // what the log may hold while ClickHouse is slow or away [4 GiB]
-	MaxAge       time.Duration // older telemetry is rejected [31 days]
+	MaxAge       time.Duration // older telemetry is rejected [31 days]; negative means that none is too old
 	SegmentItems int           // spans, points and records in a block at most [120,000]
 	SegmentAge   time.Duration // how long a smaller block is waited for [1.6s]
+	Head         head.Config   // of recent float samples
 	Logger       *slog.Logger  // [slog.Default()]
 }
 
@@ -46,6 +49,7 @@ type Pipeline struct {
 	db      *clickhouse.DB
 	log     *wal.Log
 	rollups *rollups
+	samples *sampleLog
 	logger  *slog.Logger
 	status  status
 }
@@ -55,6 +59,9 @@ type Pipeline struct {
 func New(db *clickhouse.DB, cfg Config) (*Pipeline, error) {
 	if cfg.MaxAge == 0 {
 		cfg.MaxAge = defaultMaxAge
+	}
+	if cfg.MaxAge < 0 {
+		cfg.MaxAge = math.MaxInt64
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
@@ -82,8 +89,14 @@ func New(db *clickhouse.DB, cfg Config) (*Pipeline, error) {
 	if p.rollups, err = openRollups(p); err != nil {
 		return nil, errors.Join(err, p.log.Close())
 	}
+	if p.samples, err = openSamples(p); err != nil {
+		return nil, errors.Join(err, p.log.Close(), p.rollups.log.Close())
+	}
 	return p, nil
 }
+
+// Head has the float samples of late, also those that are not in ClickHouse.
+func (p *Pipeline) Head() *head.Head { return p.samples.head }
 
 // Export checks an uncompressed protobuf Export*ServiceRequest, makes what is good of it durable and says what became
 // of it. A request that is identical to one of the last minutes is acknowledged and not stored again, so a sender may

@@ -59,19 +59,7 @@ func (r *rollups) add(ctx context.Context, segment string, rows *spans.Builder) 
 	r.record = binary.AppendUvarint(r.record[:0], uint64(len(segment)))
 	r.record = append(r.record, segment...)
 	r.record = rows.AppendRollup(r.record)
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		_, err := r.log.Append(ctx, time.Now(), byte(Traces), rows.Rows(), r.record)
-		if err == nil || ctx.Err() != nil || errors.Is(err, wal.ErrClosed) {
-			return err
-		}
-		r.p.status.set(err)
-		r.p.logger.Warn("rollups wait for the disk", "retry_in", pause, "error", err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-	}
+	return r.p.keep(ctx, r.log, Traces, rows.Rows(), r.record)
 }
 
 // run fills the coarse tiers until ctx is done. What is left is in the log and comes at the next start.
@@ -110,6 +98,23 @@ func (r *rollups) insert(ctx context.Context, segment *wal.Segment) error {
 		}
 	}
 	return segment.Done()
+}
+
+// keep appends a record to a log of the pipeline, and tries until it is there or ctx is done.
+func (p *Pipeline) keep(ctx context.Context, log *wal.Log, signal Signal, items int, record []byte) error {
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		_, err := log.Append(ctx, time.Now(), byte(signal), items, record)
+		if err == nil || ctx.Err() != nil || errors.Is(err, wal.ErrClosed) {
+			return err
+		}
+		p.status.set(err)
+		p.logger.Warn("inserts wait for a log", "signal", signal, "retry_in", pause, "error", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 }
 
 // endOf returns nil for an error that only says that ctx is done.

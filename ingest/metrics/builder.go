@@ -9,6 +9,7 @@ import (
 
 	"loadline/ingest/native"
 	"loadline/ingest/points"
+	"loadline/ingest/samples"
 	"loadline/ingest/wire"
 )
 
@@ -29,7 +30,7 @@ type Builder struct {
 	digest     *xxhash.Digest
 	families   *families
 	series     *seriesBlock
-	samples    *sampleBlock
+	samples    sampleRows
 	histograms *histogramBlock
 	exemplars  *exemplarBlock
 	rows       int
@@ -59,7 +60,6 @@ func NewBuilder(resources *wire.Resources) *Builder {
 		digest:     xxhash.New(),
 		families:   newFamilies(),
 		series:     newSeriesBlock(),
-		samples:    newSampleBlock(),
 		histograms: newHistogramBlock(),
 		exemplars:  newExemplarBlock(),
 	}
@@ -258,18 +258,29 @@ func (b *Builder) label(p *points.Point, quantile *float64) error {
 	return nil
 }
 
+// Samples returns the float samples of the batch by series, in an order that the same requests always give. They are
+// valid until Reset.
+func (b *Builder) Samples() []samples.Row { return b.samples.collect() }
+
+// Announced returns the metrics that have series in the block of the table series.
+func (b *Builder) Announced() []string {
+	names := make([]string, b.series.metric.Len())
+	for i := range names {
+		names[i] = b.series.metric.Value(uint32(i))
+	}
+	return names
+}
+
 // Blocks returns the blocks of the batch that have rows, sorted by their tables' primary keys. They are valid until
-// Reset. The series come first, so that no sample is without its labels.
+// Reset. The series come first, so that no sample is without its labels. Float samples are not among them: see Samples.
 func (b *Builder) Blocks() []TableBlock {
 	b.series.fill()
-	b.samples.fill()
 	b.histograms.sort()
 	b.exemplars.sort()
 	b.families.sort()
 	all := []TableBlock{
 		{"series", b.series.block, b.series.order},
 		{"metadata", b.families.block, b.families.order},
-		{"samples", b.samples.block, nil},
 		{"histograms", b.histograms.block, b.histograms.order},
 		{"exemplars", b.exemplars.block, b.exemplars.order},
 	}

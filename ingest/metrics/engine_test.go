@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"loadline/ingest/samples"
 	"loadline/ingest/wire"
 	"loadline/internal/clickhouse/chtest"
 )
@@ -46,7 +47,11 @@ func TestEngine(t *testing.T) {
 		stale.SetTimestamp(ts)
 		stale.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
 		add(t, b, f.body(t))
-		for _, table := range b.Blocks() {
+		merged := samples.NewBlock(0)
+		for _, row := range b.Samples() {
+			merged.Add(&row)
+		}
+		for _, table := range append(b.Blocks(), TableBlock{"samples", merged.Fill(), nil}) {
 			token := fmt.Sprintf("%s-%d", table.Table, i)
 			block := table.Block.Encode(nil, table.Order)
 			for range 2 { // a retry counts once
@@ -95,11 +100,11 @@ func TestEngine(t *testing.T) {
 		return fmt.Sprintf("('%s','shop/checkout','2026-05-04 10:00:00',1777890600000,'2026-05-04 11:30:00.000',%s)", metric, rest)
 	}
 	query(`SELECT toString(tuple(metric, service, bucket, st, ts, schema, zero_threshold, zero_count, count,
-			if(isNaN(sum), 'NaN', toString(sum)), isNaN(min), max, stale, pos_idx, pos_count, neg_idx, neg_count))
+			if(isNaN(sum), 'NaN', toString(sum)), isNaN(min), max, stale, pos_idx, pos_count, neg_idx, neg_count, toString(hint)))
 		FROM histograms WHERE ts = '2026-05-04 11:30:00' ORDER BY metric`,
-		histogram("exp", `8,0.125,1,6,'NaN',1,nan,false,[0,1],[2,2],[1],[1]`),
-		histogram("gone", `0,0,0,0,'NaN',1,nan,true,[],[],[],[]`),
-		histogram("latency_seconds", `-53,0,0,3,'4.5',1,3,false,[0,2],[1,2],[],[]`))
+		histogram("exp", `8,0.125,1,6,'NaN',1,nan,false,[0,1],[2,2],[1],[1],'unknown'`),
+		histogram("gone", `0,0,0,0,'NaN',1,nan,true,[],[],[],[],'unknown'`),
+		histogram("latency_seconds", `-53,0,0,3,'4.5',1,3,false,[0,2],[1,2],[],[],'unknown'`))
 	query(`SELECT toString(tuple(metric, service, ts, value, hex(trace_id), hex(span_id), attributes))
 		FROM exemplars ORDER BY ts LIMIT 1`,
 		"('latency_seconds','shop/checkout','2026-05-04 11:30:00.000',0.25,'AB000000000000000000000000000000',"+

@@ -83,12 +83,17 @@ func (f *families) observe(known *family, m *points.Metric, scope string, at int
 		return
 	}
 	known.stored, known.written = true, at
-	f.metric.Append([]byte(known.name))
-	f.otelName.Append(wire.Name(m.Name))
-	f.typ.Append([]byte(m.Type()))
-	f.unit.Append(wire.Name(m.Unit))
-	f.help.Append(wire.Text(m.Help))
-	f.temporality.Append([]byte(m.Temporality()))
+	f.append(known.name, string(wire.Name(m.Name)), m.Type(), m.Unit, m.Help, m.Temporality(), scope, at)
+}
+
+// append adds a row for a family that was described at the given Unix second.
+func (f *families) append(name, otelName, typ string, unit, help []byte, temporality, scope string, at int64) {
+	f.metric.Append([]byte(name))
+	f.otelName.Append([]byte(otelName))
+	f.typ.Append([]byte(typ))
+	f.unit.Append(wire.Name(unit))
+	f.help.Append(wire.Text(help))
+	f.temporality.Append([]byte(temporality))
 	f.scope.Append([]byte(scope))
 	f.lastSeen.Append(uint32(at))
 }

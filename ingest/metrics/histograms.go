@@ -6,6 +6,7 @@ import (
 
 	"loadline/ingest/native"
 	"loadline/ingest/points"
+	"loadline/ingest/samples"
 )
 
 // histogramBlock is the block of the table histograms.
@@ -21,6 +22,7 @@ type histogramBlock struct {
 	sum, min, max    *native.Numbers[float64]
 	stale            *native.Numbers[uint8]
 	above, below     bucketColumns
+	hint             *native.Numbers[int8]
 	order            []int32
 }
 
@@ -66,6 +68,7 @@ func newHistogramBlock() *histogramBlock {
 		stale:         native.NewNumbers[uint8]("Bool"),
 		above:         newBucketColumns(),
 		below:         newBucketColumns(),
+		hint:          native.NewNumbers[int8]("Enum8('unknown' = 0, 'reset' = 1, 'not_reset' = 2, 'gauge' = 3)"),
 	}
 	b.block = native.Block{
 		{Name: "metric", Column: b.metric},
@@ -86,13 +89,14 @@ func newHistogramBlock() *histogramBlock {
 		{Name: "pos_count", Column: b.above.count},
 		{Name: "neg_idx", Column: b.below.index},
 		{Name: "neg_count", Column: b.below.count},
+		{Name: "hint", Column: b.hint},
 	}
 	return b
 }
 
 // add stores a histogram.
 func (b *histogramBlock) add(s *series, p *points.Point, schema int8, st int64) {
-	bucket, _ := split(p.Time)
+	bucket, _ := samples.Split(p.Time)
 	b.metric.Append([]byte(s.metric))
 	b.service.Append([]byte(s.service))
 	b.bucket.Append(bucket)
@@ -113,6 +117,7 @@ func (b *histogramBlock) add(s *series, p *points.Point, schema int8, st int64) 
 	b.stale.Append(stale)
 	b.above.append(p.Above)
 	b.below.append(p.Below)
+	b.hint.Append(s.hint(p, schema, st))
 }
 
 // sort orders the rows by primary key (metric, service, bucket, series_id, st, ts).

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"loadline/ingest/native/nativetest"
+	"loadline/ingest/samples"
 	"loadline/ingest/wire"
 )
 
@@ -134,6 +135,17 @@ func tables(t testing.TB, b *Builder) map[string][]nativetest.Row {
 		}
 		all[block.Table] = rows
 	}
+	merged := samples.NewBlock(0)
+	for _, row := range b.Samples() {
+		merged.Add(&row)
+	}
+	rows, err := nativetest.Rows(merged.Fill(), nil)
+	if err != nil {
+		t.Fatalf("samples: %v", err)
+	}
+	if len(rows) > 0 {
+		all["samples"] = rows
+	}
 	return all
 }
 
@@ -236,16 +248,16 @@ func TestExplicitHistogram(t *testing.T) {
 	compare(t, got["histograms"],
 		nativetest.Row{
 			"metric": "latency_seconds", "service": "shop/checkout", "bucket": bucket, "st": startMs,
-			"ts": now.UnixMilli(), "schema": int64(-53), "zero_threshold": 0.0, "zero_count": uint64(0), "count": uint64(8),
+			"ts": now.UnixMilli(), "schema": int64(-53), "zero_threshold": 0.0, "zero_count": float64(0), "count": float64(8),
 			"sum": 21.5, "min": 0.01, "max": 12.0, "stale": uint64(0), "pos_idx": []any{int64(0), int64(2), int64(3)},
-			"pos_count": []any{uint64(2), uint64(5), uint64(1)}, "neg_idx": []any{}, "neg_count": []any{},
+			"pos_count": []any{float64(2), float64(5), float64(1)}, "neg_idx": []any{}, "neg_count": []any{},
 		},
 		nativetest.Row{
 			"metric": "no_buckets_seconds", "sum": math.NaN(), "min": math.NaN(), "max": math.NaN(),
-			"count": uint64(3), "pos_idx": []any{int64(0)}, "pos_count": []any{uint64(3)},
+			"count": float64(3), "pos_idx": []any{int64(0)}, "pos_count": []any{float64(3)},
 		},
-		nativetest.Row{"metric": "one_bucket_seconds", "pos_idx": []any{int64(0)}, "pos_count": []any{uint64(4)}},
-		nativetest.Row{"metric": "up_to_inf_seconds", "pos_idx": []any{int64(0), int64(1)}, "pos_count": []any{uint64(1), uint64(5)}},
+		nativetest.Row{"metric": "one_bucket_seconds", "pos_idx": []any{int64(0)}, "pos_count": []any{float64(4)}},
+		nativetest.Row{"metric": "up_to_inf_seconds", "pos_idx": []any{int64(0), int64(1)}, "pos_count": []any{float64(1), float64(5)}},
 	)
 	compare(t, got["series"],
 		nativetest.Row{"metric": "latency_seconds", "kind": int64(4), "bounds": []any{0.1, 1.0, 10.0}},
@@ -273,17 +285,17 @@ func TestExponentialHistogram(t *testing.T) {
 
 	compare(t, got["histograms"],
 		nativetest.Row{
-			"metric": "a", "schema": int64(3), "zero_threshold": 0.001, "zero_count": uint64(2), "count": uint64(14),
-			"sum": -3.0, "pos_idx": []any{int64(-1), int64(1)}, "pos_count": []any{uint64(1), uint64(4)},
-			"neg_idx": []any{int64(6)}, "neg_count": []any{uint64(7)},
+			"metric": "a", "schema": int64(3), "zero_threshold": 0.001, "zero_count": float64(2), "count": float64(14),
+			"sum": -3.0, "pos_idx": []any{int64(-1), int64(1)}, "pos_count": []any{float64(1), float64(4)},
+			"neg_idx": []any{int64(6)}, "neg_count": []any{float64(7)},
 		},
 		nativetest.Row{
 			"metric": "b", "schema": int64(8), "pos_idx": []any{int64(-1), int64(0), int64(1)},
-			"pos_count": []any{uint64(1), uint64(4), uint64(4)},
+			"pos_count": []any{float64(1), float64(4), float64(4)},
 		},
-		nativetest.Row{"metric": "c", "schema": int64(-4), "pos_idx": []any{int64(math.MaxInt32)}, "pos_count": []any{uint64(3)}},
-		nativetest.Row{"metric": "d", "schema": int64(8), "pos_idx": []any{int64(0)}, "pos_count": []any{uint64(2)}},
-		nativetest.Row{"metric": "e", "schema": int64(0), "count": uint64(0), "pos_idx": []any{}},
+		nativetest.Row{"metric": "c", "schema": int64(-4), "pos_idx": []any{int64(math.MaxInt32)}, "pos_count": []any{float64(3)}},
+		nativetest.Row{"metric": "d", "schema": int64(8), "pos_idx": []any{int64(0)}, "pos_count": []any{float64(2)}},
+		nativetest.Row{"metric": "e", "schema": int64(0), "count": float64(0), "pos_idx": []any{}},
 	)
 }
 
@@ -369,7 +381,7 @@ func TestStaleness(t *testing.T) {
 		}
 	}
 	compare(t, got["histograms"],
-		nativetest.Row{"metric": "e", "stale": uint64(1), "count": uint64(0), "schema": int64(0), "pos_idx": []any{}},
+		nativetest.Row{"metric": "e", "stale": uint64(1), "count": float64(0), "schema": int64(0), "pos_idx": []any{}},
 		// The bounds are the ones that the series had last.
 		nativetest.Row{"metric": "h_seconds", "stale": uint64(1), "schema": int64(-53), "series_id": id},
 	)
@@ -523,7 +535,7 @@ func TestExponentialWithNaN(t *testing.T) {
 	p := f.exponential("e", 1, 0, 1)
 	p.SetCount(2)
 	p.SetSum(math.NaN())
-	compare(t, build(t, f)["histograms"], nativetest.Row{"count": uint64(2), "sum": math.NaN()})
+	compare(t, build(t, f)["histograms"], nativetest.Row{"count": float64(2), "sum": math.NaN()})
 }
 
 func TestMalformed(t *testing.T) {
@@ -649,7 +661,7 @@ func TestSamplesOfABatch(t *testing.T) {
 			nativetest.Row{"bucket": bucket, "st": restart, "off": off(-2), "value": []any{98.0}},
 		)
 	}
-	compare(t, rows[4:], nativetest.Row{"bucket": bucket + bucketSeconds, "off": []any{uint64(60_000)}, "value": []any{7.0}})
+	compare(t, rows[4:], nativetest.Row{"bucket": bucket + samples.BucketSeconds, "off": []any{uint64(60_000)}, "value": []any{7.0}})
 	if rows[0]["series_id"].(uint64) >= rows[2]["series_id"].(uint64) {
 		t.Error("rows are not in the order of series ids")
 	}

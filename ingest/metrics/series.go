@@ -13,8 +13,12 @@ import (
 // maxSeries bounds the series that are remembered between batches, some 200 bytes each.
 const maxSeries = 1 << 20
 
-// refreshSeconds is for how long a series row speaks: the next is written when a sample lies outside.
-const refreshSeconds = 3600
+// refreshSeconds is for how long a series row speaks: the next is written when a sample lies outside. The series of a
+// metric are written in so many groups, since readers look again at a metric whenever some of its series are written.
+const (
+	refreshSeconds = 3600
+	refreshGroups  = 8
+)
 
 // series is what the builder knows of a series.
 type series struct {
@@ -24,6 +28,8 @@ type series struct {
 
 	// The stored rows of the series cover the samples in [first, last], in Unix seconds; last is 0 when there are none.
 	first, last uint32
+
+	counted *counted // the last histogram, nil when there is none
 
 	batch    uint32 // that the rest belongs to
 	row      int32  // the row of samples opened last, or -1
@@ -135,13 +141,13 @@ func (b *seriesBlock) reset() {
 }
 
 // fill completes the rows and sorts them by primary key. A row covers the time up to its next refresh, so that every
-// sample lies between first and last of a stored row; refreshes of different series are spread over the hour.
+// sample lies between first and last of a stored row; refreshes of different metrics are spread over the hour.
 func (b *seriesBlock) fill() {
 	b.first.Reset()
 	b.last.Reset()
 	for _, c := range b.covers {
 		s := c.series
-		phase := uint32(s.id % refreshSeconds)
+		phase := uint32((xxhash.Sum64String(s.metric) + s.id%refreshGroups*(refreshSeconds/refreshGroups)) % refreshSeconds)
 		last := c.last + refreshSeconds - 1 - (c.last+phase)%refreshSeconds
 		b.first.Append(c.first)
 		b.last.Append(last)

@@ -231,6 +231,15 @@ func (l *Log) Next(ctx context.Context) (*Segment, error) {
 	}
 }
 
+// Seal makes what is appended so far readable, however young it is.
+func (l *Log) Seal() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.active != nil && !l.committing && !l.closed {
+		l.seal()
+	}
+}
+
 // due reports whether the active segment is old enough to be read.
 func (l *Log) due(now time.Time) bool {
 	return l.active != nil && now.Sub(l.active.first) >= l.cfg.SegmentAge

@@ -1,0 +1,330 @@
+package metrics
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"loadline/ingest/native"
+	"loadline/ingest/points"
+	"loadline/ingest/remotewrite/request"
+	"loadline/ingest/samples"
+	"loadline/ingest/wire"
+)
+
+// maxRuns bounds the histogram series whose last histogram is remembered.
+const maxRuns = 100_000
+
+// Remote collects the requests of Prometheus remote write in a builder. Names and labels are stored as they come. It
+// belongs to the builder's goroutine.
+type Remote struct {
+	b         *Builder
+	reader    request.Reader
+	items     request.Items // all but the exemplars, which it counts
+	exemplars request.Items // nothing but these
+	labels    []request.Label
+	histogram request.Histogram
+	exemplar  request.Exemplar
+	runs      map[*series]*request.Run
+
+	// of the request and the series that are being read
+	window   wire.Window
+	at       int64 // in Unix seconds
+	from     *request.Series
+	series   *series // that an item was stored of, or nil
+	awaiting int     // exemplars
+}
+
+// NewRemote returns a collector into b.
+func NewRemote(b *Builder) *Remote {
+	r := &Remote{b: b, runs: map[*series]*request.Run{}}
+	r.items = request.Items{
+		Sample:    r.addSample,
+		Histogram: r.addHistogram,
+		Exemplar:  func([]byte) error { r.awaiting++; return nil },
+	}
+	r.exemplars = request.Items{
+		Sample:    func(request.Sample) error { return nil },
+		Histogram: func([]byte) error { return nil },
+		Exemplar:  r.addExemplar,
+	}
+	return r
+}
+
+// Add reads a request that request.Checker accepted, skips what that rejected and collects the rest. The request was
+// received at the given time.
+func (r *Remote) Add(version request.Version, body []byte, at time.Time, window wire.Window) error {
+	r.reader.Version, r.window, r.at = version, window, at.Unix()
+	return r.reader.Walk(body, r.addSeries, func(m *request.Metadata) error {
+		if len(m.Name) > 0 {
+			r.describe(string(wire.Name(m.Name)), m)
+		}
+		return nil
+	})
+}
+
+func (r *Remote) addSeries(s *request.Series) error {
+	if !s.Readable() {
+		return nil
+	}
+	r.from, r.series, r.awaiting = s, nil, 0
+	err := s.Items(&r.items)
+	if err == nil && r.awaiting > 0 {
+		err = s.Items(&r.exemplars)
+	}
+	var invalid *request.Invalid
+	if err != nil && !errors.As(err, &invalid) { // invalid labels, of which nothing was collected
+		return err
+	}
+	if r.series != nil && s.Metadata.Hash != 0 {
+		r.describe(s.Metadata.Family(r.series.metric), &s.Metadata)
+	}
+	return nil
+}
+
+func (r *Remote) addSample(sample request.Sample) error {
+	if request.CheckTime(r.window, sample.Time) != wire.Accepted {
+		return nil
+	}
+	s, err := r.find(r.from.Hash, sample.Time, false, nil)
+	if err != nil {
+		return err
+	}
+	r.b.samples.add(s, uint64(sample.Time)*1_000_000, startMillis(sample.Start, sample.Time), sample.Value)
+	r.stored(s)
+	return nil
+}
+
+func (r *Remote) stored(s *series) {
+	r.series = s
+	r.b.rows++
+}
+
+// startMillis is when a series began to count. A start behind the sample tells nothing.
+func startMillis(start, ms int64) int64 {
+	if start > ms {
+		return 0
+	}
+	return start
+}
+
+func (r *Remote) addHistogram(message []byte) error {
+	h := &r.histogram
+	var invalid *request.Invalid
+	if err := h.Decode(message); err != nil {
+		if errors.As(err, &invalid) {
+			return nil
+		}
+		return err
+	}
+	if request.CheckTime(r.window, h.Time) != wire.Accepted {
+		return nil
+	}
+	encoding, latest := points.Mix(r.from.Hash, 1), points.Mix(r.from.Hash, math.MaxUint64)
+	if h.Schema == points.CustomSchema {
+		encoding = points.Mix(encoding, h.BoundsHash)
+	}
+	// A stale histogram comes without bounds, though they are part of the series that it ends.
+	s := r.b.cache.encodings[latest]
+	if s == nil || !h.Stale() {
+		var err error
+		if s, err = r.find(encoding, h.Time, true, h.Bounds); err != nil {
+			return err
+		}
+		r.b.cache.encodings[latest] = s
+	}
+	r.b.histograms.addRemote(s, h, startMillis(h.Start, h.Time), r.run(s).Hint(h))
+	r.stored(s)
+	return nil
+}
+
+func (r *Remote) run(s *series) *request.Run {
+	run := r.runs[s]
+	if run == nil {
+		if len(r.runs) >= maxRuns {
+			clear(r.runs)
+		}
+		run = new(request.Run)
+		r.runs[s] = run
+	}
+	return run
+}
+
+// find returns a series of r.from and sees to it that a row of the table series covers the time, in Unix milliseconds.
+func (r *Remote) find(encoding uint64, ms int64, histogram bool, bounds []float64) (*series, error) {
+	b := r.b
+	s := b.cache.encodings[encoding]
+	labeled := s == nil
+	if labeled {
+		metric, service, err := r.label()
+		if err != nil {
+			return nil, err
+		}
+		kind := int8(points.KindHistogram)
+		if !histogram {
+			kind = r.from.Metadata.Kind(metric)
+		}
+		s = b.cache.identify(encoding, metric, service, b.labeler.ID(kind, bounds), kind)
+	}
+	second := uint32(ms / 1000)
+	if b.covered(s, second) {
+		return s, nil
+	}
+	if !labeled {
+		if _, _, err := r.label(); err != nil {
+			return nil, err
+		}
+	}
+	b.series.append(s, b.labeler.Labels, bounds, second)
+	return s, nil
+}
+
+// covered reports whether a row of the table series covers a sample of s in the given Unix second, or will do so.
+func (b *Builder) covered(s *series, second uint32) bool {
+	if s.batch != b.cache.batch {
+		s.batch, s.row, s.announce = b.cache.batch, -1, -1
+	}
+	if s.announce < 0 {
+		return s.last > 0 && s.first <= second && second <= s.last
+	}
+	c := &b.series.covers[s.announce]
+	c.first, c.last = min(c.first, second), max(c.last, second)
+	return true
+}
+
+// label brings the labels of r.from into the builder's labeler.
+func (r *Remote) label() (metric, service string, err error) {
+	var name []byte
+	if r.labels, name, err = r.from.Labels(r.labels); err != nil {
+		return "", "", err
+	}
+	l := r.b.labeler
+	l.Labels = l.Labels[:0]
+	for _, label := range r.labels {
+		l.Labels = append(l.Labels, points.Label{Name: string(label.Name), Value: string(label.Value)})
+		if string(label.Name) == "job" {
+			service = string(label.Value)
+		}
+	}
+	return string(name), service, nil
+}
+
+// addExemplar collects an exemplar. It belongs to the series that the samples of the same message are of, or that the
+// last ones were of.
+func (r *Remote) addExemplar(message []byte) error {
+	e := &r.exemplar
+	var invalid *request.Invalid
+	if err := e.Decode(r.from, message); err != nil {
+		if errors.As(err, &invalid) {
+			return nil
+		}
+		return err
+	}
+	if request.CheckTime(r.window, e.Time) != wire.Accepted {
+		return nil
+	}
+	s := r.series
+	if s == nil {
+		s = r.b.cache.encodings[points.Mix(r.from.Hash, math.MaxUint64)]
+	}
+	if s == nil {
+		var err error
+		if s, err = r.find(r.from.Hash, e.Time, false, nil); err != nil {
+			return err
+		}
+	}
+	r.b.exemplars.addRemote(s, e)
+	r.stored(s)
+	return nil
+}
+
+// describe notes that the family with the given name was described at the request's time.
+func (r *Remote) describe(name string, m *request.Metadata) {
+	f := r.b.families
+	key := points.Mix(m.Hash, xxhash.Sum64String(name))
+	known := f.cache[key]
+	if known == nil {
+		if len(f.cache) >= maxFamilies {
+			clear(f.cache)
+		}
+		known = &family{key: key, name: strings.Clone(name)}
+		f.cache[key] = known
+	}
+	if known.stored && r.at < known.written+refreshSeconds {
+		return
+	}
+	known.stored, known.written = true, r.at
+	f.append(known.name, "", m.MetricType(), m.Unit, m.Help, "", "", r.at)
+}
+
+// addRemote stores a histogram of remote write.
+func (b *histogramBlock) addRemote(s *series, h *request.Histogram, st int64, hint request.Hint) {
+	bucket, _ := samples.Split(uint64(h.Time) * 1_000_000)
+	b.metric.Append([]byte(s.metric))
+	b.service.Append([]byte(s.service))
+	b.bucket.Append(bucket)
+	b.id.Append(s.id)
+	b.st.Append(st)
+	b.ts.Append(h.Time)
+	b.schema.Append(int8(h.Schema))
+	b.zeroThreshold.Append(h.ZeroThreshold)
+	b.zeroCount.Append(h.ZeroCount)
+	b.count.Append(h.Count)
+	b.sum.Append(h.Sum)
+	b.min.Append(math.NaN())
+	b.max.Append(math.NaN())
+	b.stale.Append(native.Bool(h.Stale()))
+	b.above.appendRemote(h.Above)
+	b.below.appendRemote(h.Below)
+	b.hint.Append(int8(hint))
+}
+
+func (c *bucketColumns) appendRemote(buckets []request.Bucket) {
+	c.indexes, c.counts = c.indexes[:0], c.counts[:0]
+	for _, b := range buckets {
+		c.indexes, c.counts = append(c.indexes, b.Index), append(c.counts, b.Count)
+	}
+	c.index.Append(c.indexes...)
+	c.count.Append(c.counts...)
+}
+
+// addRemote stores an exemplar of remote write. Its trace and span are in labels by the names of OpenMetrics' examples;
+// what is no id of OpenTelemetry's stays a label.
+func (b *exemplarBlock) addRemote(s *series, e *request.Exemplar) {
+	var traceID [16]byte
+	var spanID [8]byte
+	b.decoded = b.decoded[:0]
+	for _, l := range e.Labels {
+		switch {
+		case string(l.Name) == "trace_id" && decodeID(traceID[:], l.Value):
+		case string(l.Name) == "span_id" && decodeID(spanID[:], l.Value):
+		default:
+			b.decoded = append(b.decoded, wire.Attribute{Key: l.Name, Value: wire.StringValue(l.Value)})
+		}
+	}
+	b.metric.Append([]byte(s.metric))
+	b.service.Append([]byte(s.service))
+	b.id.Append(s.id)
+	b.ts.Append(e.Time)
+	b.value.Append(e.Value)
+	b.traceID.Append(traceID[:])
+	b.spanID.Append(spanID[:])
+	b.attributes.Append(b.decoded)
+}
+
+// decodeID reads a trace or span id in hexadecimal digits, and says whether text is one.
+func decodeID(id, text []byte) bool {
+	if hex.DecodedLen(len(text)) != len(id) || len(text)%2 != 0 {
+		return false
+	}
+	if _, err := hex.Decode(id, text); err != nil {
+		clear(id)
+		return false
+	}
+	return bytes.ContainsFunc(id, func(r rune) bool { return r != 0 }) // zeros are no id
+}
