@@ -2,6 +2,7 @@ package red
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -29,6 +30,8 @@ const (
 	jobsAge             = 10 * time.Second
 	bytesOfEmptyEntries = 25 // of an entry in RowBinary without buckets
 )
+
+var errTooMany = errors.New("too many samples: select fewer series, a shorter range or a wider step")
 
 // Config tunes the metrics. Zero values mean the defaults in brackets.
 type Config struct {

@@ -3,7 +3,6 @@ package red
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -51,7 +50,7 @@ func (v *Metrics) selectFamily(ctx context.Context, metric string, f *family, q 
 		s := &series.Series{Name: name}
 		values += f.fill(s, g, entries, total)
 		if values > maxValues || len(out) >= maxSeries {
-			return fmt.Errorf("more than %d values in %d series: select fewer series, a shorter range or a wider step", maxValues, len(out))
+			return errTooMany
 		}
 		if len(s.Column.T)+len(s.Histograms) > 0 {
 			out = append(out, s)
@@ -224,7 +223,7 @@ func (v *Metrics) labelsOf(ctx context.Context, metric string, f *family, mint, 
 			out = append(out, name)
 		}
 		if len(out) > maxSeries {
-			return fmt.Errorf("more than %d series", maxSeries)
+			return errTooMany
 		}
 		return nil
 	})
