@@ -1,0 +1,60 @@
+package promql
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	upstream "github.com/prometheus/prometheus/promql"
+)
+
+// compareRandom evaluates random expressions over random data, and compares the results with the upstream engine's.
+func compareRandom(t *testing.T, seed uint64, expressionsPerData int) {
+	r := rand.New(rand.NewPCG(seed, 1))
+	base := int64(1_000_000_000)
+	if r.IntN(8) == 0 {
+		base = 0
+	}
+	data := randomData(r, base)
+	cfg := Config{DelayedNameRemoval: r.IntN(3) == 0, StartTimestamps: r.IntN(3) == 0, Timeout: time.Minute}
+	want := reference(cfg)
+	got := NewEngine(cfg)
+	for range expressionsPerData {
+		clear(got.unfit.until)
+		text := expressions{r}.vector(r.IntN(4))
+		if at := randomTimes(r, base); r.IntN(20) == 0 && at.step == 0 {
+			text = text + "[10m:1m]"
+		}
+		at := randomTimes(r, base)
+		var opts upstream.QueryOpts
+		if r.IntN(4) == 0 {
+			start := r.IntN(2) == 0
+			opts = upstream.NewPrometheusQueryOpts(true, time.Duration(r.IntN(400))*time.Second, &start)
+		}
+		a, _ := evaluate(t, want, data, opts, text, at)
+		b, _ := evaluate(t, got, data, opts, text, at)
+		// The upstream engine takes the results of some operations from a map in random order, and sums over them.
+		stable := true
+		for try := 0; a != b && try < 20; try++ {
+			again, _ := evaluate(t, want, data, opts, text, at)
+			stable = stable && again == a
+			a = again
+		}
+		if a != b && stable {
+			t.Fatalf("seed %d, %+v, %+v: %s\nwant %s\ngot %s", seed, cfg, at, text, a, b)
+		}
+	}
+}
+
+func TestRandomExpressionsEqualUpstream(t *testing.T) {
+	leaves, fallback := queriesLeaves.Get(), queriesFallback.Get()
+	for seed := range uint64(60) {
+		compareRandom(t, seed, 40)
+	}
+	t.Logf("%d with leaves, %d fell back", queriesLeaves.Get()-leaves, queriesFallback.Get()-fallback)
+}
+
+func FuzzExpressions(f *testing.F) {
+	f.Add(uint64(1))
+	f.Fuzz(func(t *testing.T, seed uint64) { compareRandom(t, seed, 4) })
+}
