@@ -29,9 +29,12 @@ DEMO_FLAGS   ?=
 BENCH_FLAGS  ?= -benchtime 1s
 FUZZ_TIME    ?= 30s
 SOAK_SECONDS ?= 1800
-TOOL         := $(GO) tool -modfile=tools.mod
+TOOL         := $(GO) tool -modfile=$(CURDIR)/tools.mod
 
-.PHONY: help demo build test check bench bench-ingest bench-pages generate libchdb chromium node-apps screenshots fuzz soak race clean \
+# A module of its own: it needs Prometheus's database, which the product does not.
+COMPLIANCE := query/promql/compliance
+
+.PHONY: help demo build test compliance compliance-fast check bench bench-ingest bench-pages bench-promql generate libchdb chromium node-apps screenshots fuzz soak race clean \
 	check-format check-generate check-lint check-vulnerabilities
 
 help: ## list the targets
@@ -43,8 +46,14 @@ demo: libchdb build ## run Loadline with demo traffic on http://127.0.0.1:8080
 build: ## build ./loadline, one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o loadline ./cmd/loadline
 
-test: libchdb chromium $(AXE) node-apps ## run every test; a missing engine or browser is a failure
+test: libchdb chromium $(AXE) node-apps compliance-fast ## run every test but compliance; a missing engine or browser is a failure
 	LOADLINE_AXE=$(AXE) $(GO) test $(TEST_FLAGS) $(PKGS)
+
+compliance: libchdb ## run Prometheus's test scripts and our list of queries on the engine, the storage and the running server
+	cd $(COMPLIANCE) && $(GO) test -count 1 -timeout 60m ./...
+
+compliance-fast: ## the same on the engine over samples in memory
+	cd $(COMPLIANCE) && $(GO) test -timeout 15m -skip '(Storage|Server)$$' ./...
 
 race: libchdb ## run the tests of the packages that need no browser under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race $(TEST_FLAGS) ./internal/... ./ingest/... ./query/...
@@ -57,6 +66,9 @@ bench-ingest: libchdb ## CPU, bytes and latency of the running server under load
 
 bench-pages: libchdb ## server time of every page over 10 million spans
 	$(GO) test -run '^$$' -bench '^BenchmarkPages' -timeout 30m ./cmd/loadline/e2e
+
+bench-promql: libchdb ## CPU and bytes of PromQL side by side with Prometheus and VictoriaMetrics, from their Debian packages
+	cd $(COMPLIANCE) && $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 120m ./sidebyside
 
 screenshots: libchdb chromium $(AXE) ## take the pictures of the README
 	LOADLINE_SCREENSHOTS=$(CURDIR)/web/testdata/screenshots LOADLINE_AXE=$(AXE) $(GO) test -count 1 ./web
@@ -109,6 +121,7 @@ check-lint:
 	$(GO) vet -stdmethods=false $(PKGS) # an iterator of the PromQL engine has a Seek of its own
 	$(GO) test -count 1 ./internal
 	$(TOOL) golangci-lint run --timeout 10m $(PKGS)
+	cd $(COMPLIANCE) && $(GO) vet -stdmethods=false ./... && $(TOOL) golangci-lint run --timeout 10m ./...
 
 # The vulnerability database is online. Without a network the rest of the check still counts, so only that one failure
 # is a warning; a finding or any other failure stops the check.
