@@ -160,6 +160,7 @@ func TestErrors(t *testing.T) {
 	f("", nil, []string{"--otlp.tls.cert_file=c.pem"}, `otlp.tls: want both cert_file and key_file, or neither and no client_ca_file`)
 	f("", nil, []string{"--otlp.tls.client_ca_file=c.pem"}, `otlp.tls: want both cert_file and key_file, or neither and no client_ca_file`)
 	f("", nil, []string{"--wal.max_size=1MiB"}, `wal.max_size: 1MiB does not hold two segments; want at least 64MiB`)
+	f("", nil, []string{"--query.timeout=0"}, "query: timeout, max_samples and max_concurrent must be above zero, or no query is answered")
 }
 
 // Certificates of senders make it fine to listen for them everywhere, but not to show pages everywhere.
