@@ -12,11 +12,14 @@ import (
 // Signal is the kind of telemetry in an export request.
 type Signal uint8
 
-// The signals of OTLP. Their values are stored in the write-ahead log.
+// The signals of OTLP, and the messages of Prometheus remote write by version. Their values are stored in the
+// write-ahead log.
 const (
 	Traces Signal = iota + 1
 	Metrics
 	Logs
+	RemoteWrite1
+	RemoteWrite2
 )
 
 // String returns the signal's name as it stands in OTLP/HTTP paths and in metric labels.
@@ -28,19 +31,26 @@ func (s Signal) String() string {
 		return "metrics"
 	case Logs:
 		return "logs"
+	case RemoteWrite1:
+		return "remote_write_1.0"
+	case RemoteWrite2:
+		return "remote_write_2.0"
 	}
 	return fmt.Sprintf("signal(%d)", uint8(s))
 }
 
-// Result is what became of one export request. The unit of both counts is spans, data points or log records.
+// Result is what became of one export request. The unit of both counts is spans, data points or log records; of remote
+// write it is samples, histograms, exemplars and the descriptions of 1.0.
 type Result struct {
 	Accepted int
 	Rejected int
+	// Of remote write: how many of the accepted items are what.
+	Samples, Histograms, Exemplars int
 	// Message says in English why items were rejected, or warns when nothing was. Empty means full success.
 	Message string
 }
 
-// MalformedError reports bytes that are not an OTLP export request. Nothing of the request was stored; sending it
+// MalformedError reports bytes that are not a request of the signal. Nothing of the request was stored; sending it
 // again will fail again.
 type MalformedError struct {
 	Signal Signal

@@ -12,6 +12,7 @@ import (
 	"loadline/ingest/logs"
 	otlpmetrics "loadline/ingest/metrics"
 	"loadline/ingest/native"
+	"loadline/ingest/remotewrite/request"
 	"loadline/ingest/spans"
 	"loadline/ingest/wal"
 	"loadline/ingest/wire"
@@ -73,19 +74,22 @@ type flusher struct {
 	spans     *spans.Builder
 	logs      *logs.Builder
 	metrics   *otlpmetrics.Builder
-	buffer    []byte // an encoded block
-	start     string // tells the tokens of this process from those of others
+	remote    *otlpmetrics.Remote // into metrics
+	buffer    []byte              // an encoded block
+	start     string              // tells the tokens of this process from those of others
 	segments  int
 }
 
 func newFlusher(p *Pipeline) *flusher {
 	resources := wire.NewResources()
+	builder := otlpmetrics.NewBuilder(resources)
 	return &flusher{
 		p:         p,
 		resources: resources,
 		spans:     spans.NewBuilder(resources),
 		logs:      logs.NewBuilder(resources),
-		metrics:   otlpmetrics.NewBuilder(resources),
+		metrics:   builder,
+		remote:    otlpmetrics.NewRemote(builder),
 		start:     fmt.Sprintf("%x", time.Now().UnixNano()),
 	}
 }
@@ -146,6 +150,10 @@ func (f *flusher) read(segment *wal.Segment) (oldest time.Time, err error) {
 			err = f.logs.Add(body, window)
 		case Metrics:
 			err = f.metrics.Add(body, at, window)
+		case RemoteWrite1:
+			err = f.remote.Add(request.V1, body, at, window)
+		case RemoteWrite2:
+			err = f.remote.Add(request.V2, body, at, window)
 		}
 		if err != nil {
 			// Export checked these bytes, so that only a defect of this program or of the disk comes here. The other

@@ -14,6 +14,7 @@ import (
 	"loadline/ingest/head"
 	"loadline/ingest/logs"
 	otlpmetrics "loadline/ingest/metrics"
+	"loadline/ingest/remotewrite/request"
 	"loadline/ingest/spans"
 	"loadline/ingest/wal"
 	"loadline/ingest/wire"
@@ -52,6 +53,7 @@ type Pipeline struct {
 	samples *sampleLog
 	logger  *slog.Logger
 	status  status
+	remote  request.Checker
 }
 
 // New opens the write-ahead log below cfg.Dir. What an earlier process acknowledged and did not insert is inserted
@@ -98,17 +100,20 @@ func New(db *clickhouse.DB, cfg Config) (*Pipeline, error) {
 // Head has the float samples of late, also those that are not in ClickHouse.
 func (p *Pipeline) Head() *head.Head { return p.samples.head }
 
-// Export checks an uncompressed protobuf Export*ServiceRequest, makes what is good of it durable and says what became
+// Export checks an uncompressed protobuf request of a signal, makes what is good of it durable and says what became
 // of it. A request that is identical to one of the last minutes is acknowledged and not stored again, so a sender may
 // repeat what it got no answer for. The error is a *MalformedError, an *OverloadedError, ErrClosed, or that of ctx.
 // The body is the caller's again when Export returns.
 func (p *Pipeline) Export(ctx context.Context, signal Signal, body []byte) (Result, error) {
 	at := time.Now()
-	tally, err := check(signal, body, wire.NewWindow(at, p.cfg.MaxAge))
+	tally, err := p.check(signal, body, wire.NewWindow(at, p.cfg.MaxAge))
 	if err != nil {
 		return Result{}, &MalformedError{signal, err}
 	}
-	result := Result{Accepted: tally.Items[wire.Accepted], Rejected: tally.Rejected(), Message: tally.Message()}
+	result := Result{
+		Accepted: tally.Items[wire.Accepted], Rejected: tally.Rejected(), Message: tally.Message(),
+		Samples: tally.Samples, Histograms: tally.Histograms, Exemplars: tally.Exemplars,
+	}
 	if result.Accepted > 0 {
 		if err := p.store(ctx, at, signal, result.Accepted, body); err != nil {
 			return Result{}, err
@@ -122,7 +127,7 @@ func (p *Pipeline) Export(ctx context.Context, signal Signal, body []byte) (Resu
 	return result, nil
 }
 
-func check(signal Signal, body []byte, window wire.Window) (wire.Tally, error) {
+func (p *Pipeline) check(signal Signal, body []byte, window wire.Window) (wire.Tally, error) {
 	switch signal {
 	case Traces:
 		return spans.Check(body, window)
@@ -130,6 +135,10 @@ func check(signal Signal, body []byte, window wire.Window) (wire.Tally, error) {
 		return otlpmetrics.Check(body, window)
 	case Logs:
 		return logs.Check(body, window)
+	case RemoteWrite1:
+		return p.remote.Check(request.V1, body, window)
+	case RemoteWrite2:
+		return p.remote.Check(request.V2, body, window)
 	}
 	panic(fmt.Sprintf("BUG: export of %s", signal))
 }

@@ -49,6 +49,9 @@ type Value struct {
 	bits  uint64 // bool, int64, float64
 }
 
+// StringValue returns a string value.
+func StringValue(s []byte) Value { return Value{Type: TypeString, bytes: s} }
+
 // Attribute is a KeyValue. Key views the request body.
 type Attribute struct {
 	Key   []byte

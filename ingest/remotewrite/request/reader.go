@@ -43,25 +43,6 @@ func invalid(format string, args ...any) error {
 	return &Invalid{wire.BadLabels, fmt.Sprintf(format, args...)}
 }
 
-// Metadata is what a sender tells about a metric family; all bytes view the request body.
-type Metadata struct {
-	Type       uint64 // as MetricType has it
-	Name       []byte // of the family; empty in 2.0, where the series has it
-	Help, Unit []byte
-	Hash       uint64 // of all but the name; 0 when there is nothing
-}
-
-// types are the types of both versions, in Prometheus' spelling.
-var types = [...]string{"unknown", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset"}
-
-// MetricType is the type of a family as Prometheus names it in metadata.
-func (m *Metadata) MetricType() string {
-	if m.Type >= uint64(len(types)) {
-		return types[0]
-	}
-	return types[m.Type]
-}
-
 type symbol struct {
 	text  []byte
 	hash  uint64
@@ -164,7 +145,7 @@ func readMetadata(fc *easyproto.FieldContext, visit func(*Metadata) error) error
 		ok := true
 		switch fc.FieldNum {
 		case 1:
-			m.Type, ok = fc.Uint64()
+			m.typ, ok = fc.Uint64()
 		case 2:
 			m.Name, ok = fc.Bytes()
 		case 4:
@@ -176,7 +157,7 @@ func readMetadata(fc *easyproto.FieldContext, visit func(*Metadata) error) error
 			return fmt.Errorf("read metadata: field %d has the wrong wire type", fc.FieldNum)
 		}
 	}
-	m.Hash = points.Mix(points.Mix(xxhash.Sum64(m.Help), xxhash.Sum64(m.Unit)), m.Type)
+	m.Hash = points.Mix(points.Mix(xxhash.Sum64(m.Help), xxhash.Sum64(m.Unit)), m.typ)
 	return visit(&m)
 }
 

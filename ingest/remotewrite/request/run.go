@@ -1,12 +1,13 @@
 package request
 
-import "loadline/ingest/points"
-
 // Run remembers the last histogram of a series, to say what the next one is to it. Its zero value knows of none.
 type Run struct {
-	known        bool
-	histogram    Histogram
-	above, below []Bucket
+	known                           bool
+	time, start                     int64
+	schema                          int32
+	bounds                          uint64 // their hash
+	count, zeroCount, zeroThreshold float64
+	above, below                    []Bucket
 }
 
 // Hint is what is stored with the next histogram of the series. As in Prometheus' storage only a histogram that goes on
@@ -14,7 +15,7 @@ type Run struct {
 // is about the histogram that the sender saw last, which need not be the one that is stored. A gauge stays one.
 func (r *Run) Hint(h *Histogram) Hint {
 	hint := HintUnknown
-	late := r.known && h.Time <= r.histogram.Time // it tells nothing about the next one
+	late := r.known && h.Time <= r.time // it tells nothing about the next one
 	switch {
 	case h.Hint == HintGauge && !h.Stale():
 		hint = HintGauge
@@ -27,10 +28,10 @@ func (r *Run) Hint(h *Histogram) Hint {
 	}
 	r.known = !h.Stale() && hint != HintGauge
 	if r.known {
-		r.above, r.below = append(r.above[:0], h.Above...), append(r.below[:0], h.Below...)
-		r.histogram = Histogram{
-			Time: h.Time, Schema: h.Schema, Count: h.Count, ZeroCount: h.ZeroCount, ZeroThreshold: h.ZeroThreshold,
-			BoundsHash: h.BoundsHash, Start: h.Start,
+		*r = Run{
+			known: true, time: h.Time, start: h.Start, schema: h.Schema, bounds: h.BoundsHash,
+			count: h.Count, zeroCount: h.ZeroCount, zeroThreshold: h.ZeroThreshold,
+			above: append(r.above[:0], h.Above...), below: append(r.below[:0], h.Below...),
 		}
 	}
 	return hint
@@ -38,10 +39,8 @@ func (r *Run) Hint(h *Histogram) Hint {
 
 // continues says whether h has at least the counts of the last histogram everywhere.
 func (r *Run) continues(h *Histogram) bool {
-	last := &r.histogram
-	return h.Start == last.Start && h.Schema == last.Schema && h.ZeroThreshold == last.ZeroThreshold &&
-		h.BoundsHash == last.BoundsHash && h.Count >= last.Count && h.ZeroCount >= last.ZeroCount &&
-		cover(h.Above, r.above) && cover(h.Below, r.below)
+	return h.Start == r.start && h.Schema == r.schema && h.ZeroThreshold == r.zeroThreshold && h.BoundsHash == r.bounds &&
+		h.Count >= r.count && h.ZeroCount >= r.zeroCount && cover(h.Above, r.above) && cover(h.Below, r.below)
 }
 
 // cover says whether no bucket of before has more than the same bucket of after.
@@ -57,6 +56,3 @@ func cover(after, before []Bucket) bool {
 	}
 	return true
 }
-
-// Custom says whether the histogram has bounds of its own.
-func (h *Histogram) Custom() bool { return h.Schema == points.CustomSchema }

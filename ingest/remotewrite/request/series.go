@@ -116,7 +116,7 @@ func (s *Series) readMetadata(fc *easyproto.FieldContext) error {
 		ok := true
 		switch fc.FieldNum {
 		case 1:
-			m.Type, ok = fc.Uint64()
+			m.typ, ok = fc.Uint64()
 		case 3:
 			help, ok = fc.Uint32()
 		case 4:
@@ -126,7 +126,7 @@ func (s *Series) readMetadata(fc *easyproto.FieldContext) error {
 			return fmt.Errorf("read metadata: field %d has the wrong wire type", fc.FieldNum)
 		}
 	}
-	if help == 0 && unit == 0 && m.Type == 0 {
+	if help == 0 && unit == 0 && m.typ == 0 {
 		return nil
 	}
 	if last := max(help, unit); int(last) >= len(s.symbols) {
@@ -134,9 +134,12 @@ func (s *Series) readMetadata(fc *easyproto.FieldContext) error {
 		return nil
 	}
 	m.Help, m.Unit = s.symbols[help].text, s.symbols[unit].text
-	m.Hash = points.Mix(points.Mix(s.symbols[help].hash, s.symbols[unit].hash), m.Type)
+	m.Hash = points.Mix(points.Mix(s.symbols[help].hash, s.symbols[unit].hash), m.typ)
 	return nil
 }
+
+// Readable says whether the references of the series lead to symbols. Hash identifies nothing otherwise.
+func (s *Series) Readable() bool { return s.broken == nil }
 
 // Labels replaces dst by the labels of the series, sorted by name, and returns the metric's name, which is not among
 // them. The error is an *Invalid where they cannot be those of a series. Labels in another order are sorted, and labels
