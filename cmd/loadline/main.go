@@ -57,6 +57,7 @@ func newRootCommand() *cobra.Command {
 		newServeCommand(),
 		newDemoCommand(),
 		newEngineCommand(),
+		newQueryCommand(),
 		newGenCommand(),
 		newDoctorCommand(),
 		newConfigCommand(),
