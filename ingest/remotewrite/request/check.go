@@ -69,6 +69,7 @@ func isInvalid(err error) bool {
 
 // metadata counts a description that stands by itself. One without a name describes nothing.
 func (k *check) metadata(m *Metadata) error {
+	k.series, k.told = nil, false
 	if len(m.Name) == 0 {
 		k.reject(&Invalid{wire.BadName, "metadata without a name"})
 		return nil

@@ -217,9 +217,6 @@ func (h *Histogram) check() string {
 	if h.Below, detail = h.sparse(h.Below, h.spansBelow, h.deltasBelow, h.countsBelow, &total); detail != "" {
 		return "negative side: " + detail
 	}
-	if last := len(h.Above) - 1; custom && last >= 0 && int(h.Above[last].Index) > len(h.Bounds) {
-		return fmt.Sprintf("bucket %d is beyond the %d custom values", h.Above[last].Index, len(h.Bounds))
-	}
 	if !h.integer {
 		if h.Count < 0 || h.ZeroCount < 0 {
 			return fmt.Sprintf("count %v or zero count %v is negative", h.Count, h.ZeroCount)
@@ -247,8 +244,15 @@ func (h *Histogram) checkCustom() string {
 		}
 		h.BoundsHash = points.Mix(h.BoundsHash, math.Float64bits(bound))
 	}
-	if len(h.spansAbove) > 0 && h.spansAbove[0].offset < 0 {
-		return "the custom buckets begin before the first"
+	end := int64(0)
+	for _, s := range h.spansAbove {
+		if s.offset < 0 {
+			return "a span of custom buckets goes back"
+		}
+		end += int64(s.offset) + int64(s.length)
+	}
+	if end > int64(len(h.Bounds))+1 {
+		return fmt.Sprintf("the spans reach to %d buckets, beyond the %d custom values", end, len(h.Bounds))
 	}
 	return ""
 }
