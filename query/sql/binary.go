@@ -74,5 +74,8 @@ func (b *Binary) Int16() int16 {
 	return int16(uint16(part[0]) | uint16(part[1])<<8)
 }
 
+// Rest reads all that is left.
+func (b *Binary) Rest() string { return b.Take(len(b.rest)) }
+
 // Float64 reads a Float64.
 func (b *Binary) Float64() float64 { return math.Float64frombits(b.Uint64()) }

@@ -11,7 +11,11 @@ import (
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/annotations"
 
+	"loadline/internal/clickhouse"
 	"loadline/query/promql/series"
+	"loadline/query/promql/store/histograms"
+	"loadline/query/promql/store/index"
+	"loadline/query/promql/store/samples"
 )
 
 // Config tunes a Store. Zero values mean the defaults in brackets.
@@ -52,4 +56,37 @@ type Virtual interface {
 	Select(ctx context.Context, metric string, mint, maxt int64, hints *storage.SelectHints, matchers []*labels.Matcher) ([]*series.Series, annotations.Annotations, error)
 	// Labels returns the label sets of the series of one of its metrics that match and have samples in [mint, maxt].
 	Labels(ctx context.Context, metric string, mint, maxt int64, matchers []*labels.Matcher) ([]labels.Labels, error)
+}
+
+// Store is the metrics of a database. It is safe for concurrent use.
+type Store struct {
+	db         *clickhouse.DB
+	cfg        Config
+	index      *index.Index
+	samples    *samples.Reader
+	histograms *histograms.Reader
+}
+
+// New returns a store with nothing in memory.
+func New(db *clickhouse.DB, cfg Config) *Store {
+	if cfg.CacheBytes == 0 {
+		cfg.CacheBytes = 64 << 20
+	}
+	if cfg.MaxSeries == 0 {
+		cfg.MaxSeries = 500_000
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	of := index.Config{Bytes: cfg.CacheBytes / 2, MaxSeries: cfg.MaxSeries, Now: cfg.Now}
+	if cfg.Recent != nil && cfg.SoleWriter {
+		of.Generation = cfg.Recent.Generation
+	}
+	return &Store{
+		db:         db,
+		cfg:        cfg,
+		index:      index.New(db, of),
+		samples:    samples.New(db, samples.Config{Bytes: cfg.CacheBytes, Now: cfg.Now}),
+		histograms: histograms.New(db),
+	}
 }
