@@ -3,12 +3,14 @@ package promql
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	upstream "github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/schema"
 	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/annotations"
 	"github.com/prometheus/prometheus/util/stats"
 
 	"loadline/query/promql/kernel"
@@ -28,6 +30,9 @@ type evaluation struct {
 	column series.Column
 	err    error
 
+	notes annotations.Annotations
+	noted string // the metric that was annotated last
+
 	names map[uint64]bool // hashes of labels without the metric's name, where these may be equal
 
 	used           kernel.Usage
@@ -37,7 +42,7 @@ type evaluation struct {
 }
 
 func (r *run) newEvaluation(ctx context.Context, l *leaf.Leaf, matchers []*labels.Matcher, hints *storage.SelectHints) *evaluation {
-	v := &evaluation{run: r, ctx: ctx, leaf: l, metric: leaf.Metric(matchers), grid: r.gridOf(l, hints)}
+	v := &evaluation{run: r, ctx: ctx, leaf: l, metric: leaf.Metric(matchers), grid: r.gridOf(l, hints), notes: annotations.Annotations{}}
 	window := l.Range
 	if l.Func == "" {
 		window = r.stmt.LookbackDelta
@@ -87,6 +92,18 @@ func (v *evaluation) distinct(ls labels.Labels) bool {
 	return true
 }
 
+// Err implements storage.SeriesSet.
+func (v *evaluation) Err() error {
+	if v.err != nil {
+		return v.err
+	}
+	return v.input.Err()
+}
+
+// Warnings implements storage.SeriesSet. The upstream engine asks before it iterates over the series, and reads the map
+// after that, so that what comes up in between is in it.
+func (v *evaluation) Warnings() annotations.Annotations { return v.notes.Merge(v.input.Warnings()) }
+
 // compute writes the values of a series to out, and tells whether there is any.
 func (v *evaluation) compute(s series.Floats, out []float64) (bool, error) {
 	ok, err := s.Floats(&v.column)
@@ -110,8 +127,31 @@ func (v *evaluation) compute(s series.Floats, out []float64) (bool, error) {
 	if used.Points == 0 {
 		return false, nil
 	}
-	v.run.annotate(v.leaf, s.Labels())
+	v.annotate(s.Labels())
 	return true, nil
+}
+
+// annotate adds what the engine notes about a series that rate or increase has values of.
+func (v *evaluation) annotate(ls labels.Labels) {
+	if v.leaf.Func != "rate" && v.leaf.Func != "increase" {
+		return
+	}
+	name := ls.Get(labels.MetricName)
+	if name == "" {
+		return
+	}
+	if v.run.engine.cfg.TypeAndUnitLabels {
+		kind := ls.Get(model.MetricTypeLabel)
+		if kind != string(model.MetricTypeCounter) && kind != string(model.MetricTypeHistogram) {
+			v.notes.Add(annotations.NewPossibleNonCounterLabelInfo(name, kind, v.leaf.Arg))
+		}
+		return
+	}
+	if name == v.noted || strings.HasSuffix(name, "_total") || strings.HasSuffix(name, "_sum") || strings.HasSuffix(name, "_count") || strings.HasSuffix(name, "_bucket") {
+		return
+	}
+	v.noted = name
+	v.notes.Add(annotations.NewPossibleNonCounterInfo(name, v.leaf.Arg))
 }
 
 // startTimes tells whether the values depend on start timestamps, which kernels do not look at.

@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	upstream "github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
-	"github.com/prometheus/prometheus/util/annotations"
 	"github.com/prometheus/prometheus/util/stats"
 
 	"loadline/query/promql/kernel"
@@ -33,10 +30,8 @@ type run struct {
 	startTimes bool // the query makes use of start timestamps
 	perStep    bool // the query counts samples for each step
 
-	err         error // what stopped a leaf
-	annotations annotations.Annotations
-	warned      string // the metric that was annotated last
-	leaves      []*evaluation
+	err    error // what stopped a leaf
+	leaves []*evaluation
 }
 
 func newRun(e *Engine, q storage.Queryable, opts upstream.QueryOpts, stmt *parser.EvalStmt) *run {
@@ -117,35 +112,11 @@ func (r *run) check(ctx context.Context) error {
 	}
 }
 
-// annotate adds what the engine notes about a series that rate or increase has values of.
-func (r *run) annotate(l *leaf.Leaf, ls labels.Labels) {
-	if l.Func != "rate" && l.Func != "increase" {
-		return
-	}
-	name := ls.Get(labels.MetricName)
-	if name == "" {
-		return
-	}
-	if r.engine.cfg.TypeAndUnitLabels {
-		kind := ls.Get(model.MetricTypeLabel)
-		if kind != string(model.MetricTypeCounter) && kind != string(model.MetricTypeHistogram) {
-			r.annotations.Add(annotations.NewPossibleNonCounterLabelInfo(name, kind, l.Arg))
-		}
-		return
-	}
-	if name == r.warned || strings.HasSuffix(name, "_total") || strings.HasSuffix(name, "_sum") || strings.HasSuffix(name, "_count") || strings.HasSuffix(name, "_bucket") {
-		return
-	}
-	r.warned = name
-	r.annotations.Add(annotations.NewPossibleNonCounterInfo(name, l.Arg))
-}
-
 // finish completes the result with what the upstream engine cannot know of leaves.
 func (r *run) finish(result *upstream.Result, samples *stats.QuerySamples) {
 	if result.Err != nil && r.err != nil {
 		result.Err = r.err // the upstream engine says that it was while expanding series
 	}
-	result.Warnings.Merge(r.annotations)
 	for _, v := range r.leaves {
 		v.count(samples)
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/prometheus/prometheus/schema"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
-	"github.com/prometheus/prometheus/util/annotations"
 
 	"loadline/query/promql/kernel"
 	"loadline/query/promql/series"
@@ -37,21 +36,6 @@ func (e *each) At() storage.Series {
 		ls = ls.DropReserved(schema.IsMetadataLabel)
 	}
 	return &computed{set: e, labels: ls, of: e.at}
-}
-
-// Err implements storage.SeriesSet.
-func (e *each) Err() error { return firstError(e.err, e.input.Err()) }
-
-// Warnings implements storage.SeriesSet.
-func (e *each) Warnings() annotations.Annotations { return e.input.Warnings() }
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // computed is a series of a leaf without aggregation.
@@ -111,12 +95,6 @@ func (a *aggregated) Next() bool {
 
 // At implements storage.SeriesSet.
 func (a *aggregated) At() storage.Series { return a.groups[a.at] }
-
-// Err implements storage.SeriesSet.
-func (a *aggregated) Err() error { return firstError(a.err, a.input.Err()) }
-
-// Warnings implements storage.SeriesSet.
-func (a *aggregated) Warnings() annotations.Annotations { return a.input.Warnings() }
 
 // evaluate computes all series. Groups stand in the order in which the first series of each has a value, as in the
 // upstream engine.
