@@ -19,6 +19,8 @@ import (
 
 	"loadline/query/promql/store"
 	"loadline/web/compress"
+	"loadline/web/promapi/failure"
+	"loadline/web/promapi/rules"
 )
 
 // Store is what the API reads metrics from. It is safe for concurrent use, and gives up when the context of a request
@@ -39,7 +41,7 @@ type Config struct {
 	Parser parser.Parser
 
 	Describe   func(ctx context.Context, limit int) (Cardinality, error) // for status/tsdb [nothing is stored]
-	Rules      func(context.Context) ([]RuleGroup, error)                // in the order of evaluation [none]
+	Rules      func(context.Context) ([]rules.Group, error)              // in the order of evaluation [none]
 	Write      http.Handler                                              // for POST write [not found]
 	OTLP       http.Handler                                              // for POST otlp/v1/metrics [not found]
 	ConfigYAML func() string                                             // for status/config [empty]
@@ -110,17 +112,20 @@ func New(cfg Config) (*API, error) {
 		return nil, err
 	}
 	a := &API{cfg: cfg, started: cfg.Now(), slots: make(chan struct{}, cfg.MaxConcurrency)}
-	a.route()
+	a.routes = a.table()
+	a.values = route{name: "label_values", methods: get, handler: a.labelValues}
 	return a, nil
 }
 
-// Register makes mux serve the API, below /api/v1/.
+// Register makes mux serve the API below /api/v1/, and /federate.
 func (a *API) Register(mux *http.ServeMux) {
-	mux.Handle(prefix, compress.Handler(a))
+	h := compress.Handler(a)
+	mux.Handle(prefix, h)
+	mux.Handle(federation, h)
 }
 
 // acquire waits for a slot for a query. The caller gives it back with release.
-func (a *API) acquire(ctx context.Context) *failure {
+func (a *API) acquire(ctx context.Context) *failure.Error {
 	select {
 	case a.slots <- struct{}{}:
 		return nil
@@ -133,9 +138,9 @@ func (a *API) acquire(ctx context.Context) *failure {
 		return nil
 	case <-ctx.Done():
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return &failure{timedOut, promql.ErrQueryTimeout("query queue")}
+			return &failure.Error{Kind: failure.Timeout, Err: promql.ErrQueryTimeout("query queue")}
 		}
-		return &failure{canceled, promql.ErrQueryCanceled("query queue")}
+		return &failure.Error{Kind: failure.Canceled, Err: promql.ErrQueryCanceled("query queue")}
 	}
 }
 

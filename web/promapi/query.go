@@ -9,17 +9,22 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/prometheus/model/timestamp"
 	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/util/stats"
 
+	"loadline/web/promapi/ast"
+	"loadline/web/promapi/failure"
+	"loadline/web/promapi/param"
 	"loadline/web/promapi/render"
 )
 
 var errTruncated = errors.New("results truncated due to limit")
 
 // query answers an instant query.
-func (a *API) query(_ http.ResponseWriter, r *http.Request) answer {
-	at, f := timeParam(r.Form, "time", a.cfg.Now())
+func (a *API) query(r *http.Request) answer {
+	at, f := param.Time(r.Form, "time", a.cfg.Now())
 	if f != nil {
 		return failed(f)
 	}
@@ -29,13 +34,13 @@ func (a *API) query(_ http.ResponseWriter, r *http.Request) answer {
 }
 
 // queryRange answers a range query.
-func (a *API) queryRange(_ http.ResponseWriter, r *http.Request) answer {
-	s, f := stepsParams(r.Form)
+func (a *API) queryRange(r *http.Request) answer {
+	s, f := param.ParseSteps(r.Form)
 	if f != nil {
 		return failed(f)
 	}
 	return a.evaluate(r, func(ctx context.Context, o promql.QueryOpts, query string) (promql.Query, error) {
-		return a.cfg.Engine.NewRangeQuery(ctx, a.cfg.Store, o, query, s.start, s.end, s.step)
+		return a.cfg.Engine.NewRangeQuery(ctx, a.cfg.Store, o, query, s.Start, s.End, s.Step)
 	})
 }
 
@@ -44,15 +49,19 @@ type prepare func(context.Context, promql.QueryOpts, string) (promql.Query, erro
 
 // evaluate runs a query when there is a slot for it.
 func (a *API) evaluate(r *http.Request, prepare prepare) answer {
-	limit, f := limitParam(r.Form)
+	limit, f := param.Limit(r.Form)
 	if f != nil {
 		return failed(f)
 	}
-	timeout, f := timeoutParam(r.Form, a.cfg.Timeout)
+	timeout, f := param.Timeout(r.Form, a.cfg.Timeout)
 	if f != nil {
 		return failed(f)
 	}
 	options, f := queryOptions(r.Form, r.Header)
+	if f != nil {
+		return failed(f)
+	}
+	text, f := param.Query(r.Form, a.cfg.Parser)
 	if f != nil {
 		return failed(f)
 	}
@@ -62,7 +71,6 @@ func (a *API) evaluate(r *http.Request, prepare prepare) answer {
 		return failed(f)
 	}
 	defer a.release()
-	text := r.Form.Get("query")
 	query, err := prepare(ctx, options, text)
 	if err != nil {
 		return failed(prepareFailure(err))
@@ -70,7 +78,7 @@ func (a *API) evaluate(r *http.Request, prepare prepare) answer {
 	result := query.Exec(ctx)
 	if result.Err != nil {
 		query.Close()
-		return failed(fail(result.Err))
+		return failed(failure.Of(result.Err))
 	}
 	ans := answer{warnings: result.Warnings, query: text, done: query.Close}
 	if limit > 0 && truncate(result, limit) {
@@ -88,19 +96,19 @@ func (a *API) evaluate(r *http.Request, prepare prepare) answer {
 }
 
 // queryOptions returns what a request wants of the engine.
-func queryOptions(form url.Values, h http.Header) (promql.QueryOpts, *failure) {
+func queryOptions(form url.Values, h http.Header) (promql.QueryOpts, *failure.Error) {
 	var lookback time.Duration
 	if s := form.Get("lookback_delta"); s != "" {
 		var err error
-		if lookback, err = parseDuration(s); err != nil {
-			return nil, failf(badData, "error parsing lookback delta duration: %w", err)
+		if lookback, err = param.Duration(s); err != nil {
+			return nil, failure.New(failure.BadData, "error parsing lookback delta duration: %w", err)
 		}
 	}
 	var startTimestamps *bool
 	if s := h.Get("X-Prometheus-Use-Start-Timestamps"); s != "" {
 		b, err := strconv.ParseBool(s)
 		if err != nil {
-			return nil, failf(badData, "error parsing X-Prometheus-Use-Start-Timestamps header: %w", err)
+			return nil, failure.New(failure.BadData, "error parsing X-Prometheus-Use-Start-Timestamps header: %w", err)
 		}
 		startTimestamps = &b
 	}
@@ -108,15 +116,15 @@ func queryOptions(form url.Values, h http.Header) (promql.QueryOpts, *failure) {
 }
 
 // prepareFailure gives an error of the engine before evaluation its type: most are mistakes in the query.
-func prepareFailure(err error) *failure {
+func prepareFailure(err error) *failure.Error {
 	var (
 		byCancel  promql.ErrQueryCanceled
 		byTimeout promql.ErrQueryTimeout
 	)
 	if errors.As(err, &byCancel) || errors.As(err, &byTimeout) {
-		return fail(err)
+		return failure.Of(err)
 	}
-	return invalid("query", err)
+	return failure.Invalid("query", err)
 }
 
 // truncate leaves limit series of a result and reports whether there were more.
@@ -134,4 +142,71 @@ func truncate(r *promql.Result, limit int) bool {
 		}
 	}
 	return false
+}
+
+// queryExemplars answers with the exemplars of the series that an expression selects.
+func (a *API) queryExemplars(r *http.Request) answer {
+	start, end, f := param.Range(r.Form)
+	if f != nil {
+		return failed(f)
+	}
+	if end.Before(start) {
+		return failed(failure.New(failure.BadData, "end timestamp must not be before start timestamp"))
+	}
+	text, f := param.Query(r.Form, a.cfg.Parser)
+	if f != nil {
+		return failed(f)
+	}
+	expr, err := a.cfg.Parser.ParseExpr(text)
+	if err != nil {
+		return failed(&failure.Error{Kind: failure.BadData, Err: err})
+	}
+	selectors := parser.ExtractSelectors(expr)
+	if len(selectors) == 0 {
+		return answer{}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Timeout)
+	defer cancel()
+	if f := a.acquire(ctx); f != nil {
+		return failed(f)
+	}
+	defer a.release()
+	q, err := a.cfg.Store.ExemplarQuerier(ctx)
+	if err != nil {
+		return failed(failure.Of(err))
+	}
+	found, err := q.Select(timestamp.FromTime(start), timestamp.FromTime(end), selectors...)
+	if err != nil {
+		return failed(failure.Of(err))
+	}
+	return answer{data: found}
+}
+
+// parse returns the expression of a request.
+func (a *API) parse(r *http.Request) (parser.Expr, *failure.Error) {
+	text, f := param.Query(r.Form, a.cfg.Parser)
+	if f != nil {
+		return nil, f
+	}
+	expr, err := a.cfg.Parser.ParseExpr(text)
+	if err != nil {
+		return nil, failure.Invalid("query", err)
+	}
+	return expr, nil
+}
+
+func (a *API) formatQuery(r *http.Request) answer {
+	expr, f := a.parse(r)
+	if f != nil {
+		return failed(f)
+	}
+	return answer{data: expr.Pretty(0)}
+}
+
+func (a *API) parseQuery(r *http.Request) answer {
+	expr, f := a.parse(r)
+	if f != nil {
+		return failed(f)
+	}
+	return answer{data: ast.Describe(expr)}
 }

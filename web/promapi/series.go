@@ -13,6 +13,9 @@ import (
 	"github.com/prometheus/prometheus/model/timestamp"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/annotations"
+
+	"loadline/web/promapi/failure"
+	"loadline/web/promapi/param"
 )
 
 // selection is what the requests for labels and series have in common.
@@ -24,38 +27,38 @@ type selection struct {
 }
 
 // selection parses the parameters limit, start, end and match[]. The last is wrapped as upstream does when wrap is set.
-func (a *API) selection(r *http.Request, wrap bool) (s selection, f *failure) {
-	if s.limit, f = limitParam(r.Form); f != nil {
+func (a *API) selection(r *http.Request, wrap bool) (s selection, f *failure.Error) {
+	if s.limit, f = param.Limit(r.Form); f != nil {
 		return s, f
 	}
-	start, end, f := rangeParams(r.Form)
+	start, end, f := param.Range(r.Form)
 	if f != nil {
 		return s, f
 	}
 	s.mint, s.maxt = timestamp.FromTime(start), timestamp.FromTime(end)
 	var err error
-	if s.matchers, err = parseMatchers(a.cfg.Parser, r.Form["match[]"]); err != nil {
+	if s.matchers, err = param.Matchers(a.cfg.Parser, r.Form["match[]"]); err != nil {
 		if wrap {
-			return s, invalid("match[]", err)
+			return s, failure.Invalid("match[]", err)
 		}
-		return s, &failure{badData, err}
+		return s, &failure.Error{Kind: failure.BadData, Err: err}
 	}
 	return s, nil
 }
 
-func (a *API) labelNames(_ http.ResponseWriter, r *http.Request) answer {
+func (a *API) labelNames(r *http.Request) answer {
 	return a.list(r, func(ctx context.Context, q storage.Querier, h *storage.LabelHints, m []*labels.Matcher) ([]string, annotations.Annotations, error) {
 		return q.LabelNames(ctx, h, m...)
 	})
 }
 
-func (a *API) labelValues(_ http.ResponseWriter, r *http.Request) answer {
+func (a *API) labelValues(r *http.Request) answer {
 	name, _ := labelName(r.URL.EscapedPath())
 	if strings.HasPrefix(name, "U__") {
 		name = model.UnescapeName(name, model.ValueEncodingEscaping)
 	}
 	if !model.UTF8Validation.IsValidLabelName(name) {
-		return failed(failf(badData, "invalid label name: %q", name))
+		return failed(failure.New(failure.BadData, "invalid label name: %q", name))
 	}
 	return a.list(r, func(ctx context.Context, q storage.Querier, h *storage.LabelHints, m []*labels.Matcher) ([]string, annotations.Annotations, error) {
 		return q.LabelValues(ctx, name, h, m...)
@@ -75,7 +78,7 @@ func (a *API) list(r *http.Request, lookup lookup) answer {
 	defer cancel()
 	q, err := a.cfg.Store.Querier(s.mint, s.maxt)
 	if err != nil {
-		return failed(fail(err))
+		return failed(failure.Of(err))
 	}
 	defer q.Close()
 	if len(s.matchers) == 0 {
@@ -85,9 +88,9 @@ func (a *API) list(r *http.Request, lookup lookup) answer {
 	items := []string{}
 	seen := map[string]struct{}{}
 	for _, matchers := range s.matchers {
-		found, warnings, err := lookup(ctx, q, &storage.LabelHints{Limit: hintLimit(s.limit)}, matchers)
+		found, warnings, err := lookup(ctx, q, &storage.LabelHints{Limit: param.HintLimit(s.limit)}, matchers)
 		if err != nil {
-			return failed(fail(err))
+			return failed(failure.Of(err))
 		}
 		ans.warnings.Merge(warnings)
 		if len(s.matchers) == 1 {
@@ -109,9 +112,9 @@ func (a *API) list(r *http.Request, lookup lookup) answer {
 }
 
 // series answers with the label sets that selectors select.
-func (a *API) series(_ http.ResponseWriter, r *http.Request) answer {
+func (a *API) series(r *http.Request) answer {
 	if len(r.Form["match[]"]) == 0 {
-		return failed(failf(badData, "no match[] parameter provided"))
+		return failed(failure.New(failure.BadData, "no match[] parameter provided"))
 	}
 	s, f := a.selection(r, true)
 	if f != nil {
@@ -125,11 +128,11 @@ func (a *API) series(_ http.ResponseWriter, r *http.Request) answer {
 	defer a.release()
 	q, err := a.cfg.Store.Querier(s.mint, s.maxt)
 	if err != nil {
-		return failed(fail(err))
+		return failed(failure.Of(err))
 	}
 	defer q.Close()
 	// There is no function of that name: it tells the store that samples are not needed.
-	hints := &storage.SelectHints{Start: s.mint, End: s.maxt, Func: "series", Limit: hintLimit(s.limit)}
+	hints := &storage.SelectHints{Start: s.mint, End: s.maxt, Func: "series", Limit: param.HintLimit(s.limit)}
 	return collect(ctx, selectAll(ctx, q, hints, s.matchers), s.limit)
 }
 
@@ -158,11 +161,11 @@ func collect(ctx context.Context, set storage.SeriesSet, limit int) answer {
 		}
 		all = append(all, set.At().Labels())
 		if len(all)%checkEvery == 0 && ctx.Err() != nil {
-			return failed(fail(fmt.Errorf("list series: %w", ctx.Err())))
+			return failed(failure.Of(fmt.Errorf("list series: %w", ctx.Err())))
 		}
 	}
 	if err := set.Err(); err != nil {
-		return failed(fail(err))
+		return failed(failure.Of(err))
 	}
 	var ans answer
 	ans.warnings.Merge(set.Warnings())

@@ -2,7 +2,6 @@ package promapi
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,53 +11,111 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/prometheus/prometheus/util/annotations"
 
+	"loadline/web/promapi/failure"
+	"loadline/web/promapi/federate"
+	"loadline/web/promapi/param"
+	"loadline/web/promapi/remoteread"
 	"loadline/web/promapi/render"
+	"loadline/web/promapi/search"
 )
 
 var waiting = metrics.NewGauge(`loadline_promapi_waiting_queries`, nil)
 
-const prefix = "/api/v1/"
+const (
+	prefix     = "/api/v1/"
+	federation = "/federate"
+)
 
 // answer is what a handler has to say. The zero value is an answer without content.
 type answer struct {
 	data     any
-	err      *failure
+	err      *failure.Error
 	warnings annotations.Annotations
 	query    string // to which warnings refer by position
 	done     func() // called when the data is written; may be nil
 }
 
-func failed(f *failure) answer { return answer{err: f} }
+func failed(f *failure.Error) answer { return answer{err: f} }
 
 // handler answers a request whose form is parsed.
-type handler func(w http.ResponseWriter, r *http.Request) answer
+type handler func(r *http.Request) answer
 
-// route is a path of the API and who serves it: handler, or raw for what is not answered in the API's own form.
+// direct answers a request whose form is parsed, unless it returns an error.
+type direct func(w http.ResponseWriter, r *http.Request) *failure.Error
+
+// route is a path of the API and who serves it: one of handler, direct and raw.
 type route struct {
 	name    string // of the endpoint in metrics
 	methods []string
 	handler handler
-	raw     http.Handler
+	direct  direct
+	raw     http.Handler // gets the request as it is
 }
 
 var (
 	get     = []string{http.MethodGet}
 	post    = []string{http.MethodPost}
 	getPost = []string{http.MethodGet, http.MethodPost}
+	postPut = []string{http.MethodPost, http.MethodPut}
 )
 
-func (a *API) route() {
-	a.routes = map[string]route{}
+// table returns the routes of the API by path.
+func (a *API) table() map[string]route {
+	routes := map[string]route{}
 	add := func(name string, methods []string, h handler) {
-		a.routes[name] = route{name: name, methods: methods, handler: h}
+		routes[name] = route{name: name, methods: methods, handler: h}
 	}
 	add("query", getPost, a.query)
 	add("query_range", getPost, a.queryRange)
+	add("query_exemplars", getPost, a.queryExemplars)
+	add("format_query", getPost, a.formatQuery)
+	add("parse_query", getPost, a.parseQuery)
 	add("labels", getPost, a.labelNames)
 	add("series", getPost, a.series)
 	add("metadata", get, a.metadata)
+	add("rules", get, a.rules)
+	add("alerts", get, a.alerts)
+	add("alertmanagers", get, a.alertmanagers)
+	add("targets", get, a.targets)
+	add("targets/metadata", get, a.targetMetadata)
+	add("scrape_pools", get, a.scrapePools)
+	add("features", get, a.features)
+	add("notifications", get, a.notifications)
 	add("status/buildinfo", get, a.buildInfo)
-	a.values = route{name: "label_values", methods: get, handler: a.labelValues}
+	add("status/runtimeinfo", get, a.runtimeInfo)
+	add("status/config", get, a.config)
+	add("status/flags", get, a.flags)
+	add("status/tsdb", get, a.cardinality)
+	add("status/tsdb/blocks", get, a.blocks)
+	add("status/walreplay", get, a.walReplay)
+	for _, name := range []string{"delete_series", "clean_tombstones", "snapshot"} {
+		add("admin/tsdb/"+name, postPut, a.admin)
+	}
+	fed := federate.New(federate.Config{
+		Store: a.cfg.Store, Parser: a.cfg.Parser, Lookback: a.cfg.Lookback, Timeout: a.cfg.Timeout, Now: a.cfg.Now, Acquire: a.acquire, Release: a.release,
+	})
+	routes[federation] = route{name: "federate", methods: get, direct: plain(fed)}
+	read := remoteread.New(remoteread.Config{Store: a.cfg.Store, MaxSamples: a.cfg.MaxReadSamples, Acquire: a.acquire, Release: a.release})
+	routes["read"] = route{name: "read", methods: post, raw: read}
+	find := search.New(search.Config{Store: a.cfg.Store, Metadata: a.allMetadata, Parser: a.cfg.Parser, MaxLimit: maxSearch, Now: a.cfg.Now})
+	routes["search/metric_names"] = route{name: "search/metric_names", methods: getPost, direct: find.MetricNames}
+	routes["search/label_names"] = route{name: "search/label_names", methods: getPost, direct: find.LabelNames}
+	routes["search/label_values"] = route{name: "search/label_values", methods: getPost, direct: find.LabelValues}
+	if a.cfg.Write != nil {
+		routes["write"] = route{name: "write", methods: post, raw: a.cfg.Write}
+	}
+	if a.cfg.OTLP != nil {
+		routes["otlp/v1/metrics"] = route{name: "otlp/v1/metrics", methods: post, raw: a.cfg.OTLP}
+	}
+	return routes
+}
+
+// plain returns a handler that answers in a form of its own as a direct one.
+func plain(h http.Handler) direct {
+	return func(w http.ResponseWriter, r *http.Request) *failure.Error {
+		h.ServeHTTP(w, r)
+		return nil
+	}
 }
 
 // find returns the route of a path of the API.
@@ -106,12 +163,12 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) string {
 	}
 	found, ok := a.find(r.URL.EscapedPath())
 	if !ok {
-		a.respondFailure(w, failf(notFound, "there is no %s", r.URL.Path))
+		a.respondFailure(w, failure.New(failure.NotFound, "there is no %s", r.URL.Path))
 		return "unknown"
 	}
 	if !slices.Contains(found.methods, r.Method) && (r.Method != http.MethodHead || found.methods[0] != http.MethodGet) {
 		w.Header().Set("Allow", strings.Join(found.methods, ", "))
-		a.respondFailure(w, failf(badMethod, "%s is asked with %s", r.URL.Path, strings.Join(found.methods, " or ")))
+		failure.New(failure.BadData, "%s is asked with %s", r.URL.Path, strings.Join(found.methods, " or ")).WriteStatus(w, http.StatusMethodNotAllowed)
 		return found.name
 	}
 	if found.raw != nil {
@@ -123,11 +180,17 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) string {
 }
 
 func (a *API) respond(w http.ResponseWriter, r *http.Request, found route) {
-	if f := parseForm(w, r, a.cfg.MaxFormBytes); f != nil {
+	if f := param.Form(w, r, a.cfg.MaxFormBytes); f != nil {
 		a.respondFailure(w, f)
 		return
 	}
-	ans := found.handler(w, r)
+	if found.direct != nil {
+		if f := found.direct(w, r); f != nil {
+			a.respondFailure(w, f)
+		}
+		return
+	}
+	ans := found.handler(r)
 	if ans.done != nil {
 		defer ans.done()
 	}
@@ -150,7 +213,7 @@ func (a *API) respond(w http.ResponseWriter, r *http.Request, found route) {
 		return
 	}
 	if n == 0 && r.Context().Err() == nil {
-		a.respondFailure(w, &failure{internal, err})
+		a.respondFailure(w, &failure.Error{Kind: failure.Internal, Err: err})
 		return
 	}
 	// The client went away, which is no news to anybody here.
@@ -158,21 +221,11 @@ func (a *API) respond(w http.ResponseWriter, r *http.Request, found route) {
 }
 
 // respondFailure answers with an error.
-func (a *API) respondFailure(w http.ResponseWriter, f *failure) {
-	if f.kind.code == http.StatusInternalServerError {
-		a.cfg.Logger.Warn("request failed", "type", f.kind.name, "err", f.err)
+func (a *API) respondFailure(w http.ResponseWriter, f *failure.Error) {
+	if f.Kind == failure.Internal {
+		a.cfg.Logger.Warn("request failed", "err", f.Err)
 	}
-	text, err := json.Marshal(struct {
-		Status string `json:"status"`
-		Type   string `json:"errorType"`
-		Error  string `json:"error"`
-	}{"error", f.kind.name, f.err.Error()})
-	if err != nil {
-		panic("BUG: three strings are no JSON: " + err.Error())
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(f.kind.code)
-	_, _ = w.Write(text) // the client went away
+	f.Write(w)
 }
 
 // maxAnnotations is how many warnings, and how many infos, an answer has.

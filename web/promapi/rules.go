@@ -1,4 +1,0 @@
-package promapi
-
-// RuleGroup is a group of rules.
-type RuleGroup struct{}
