@@ -47,7 +47,6 @@ type Compactor struct {
 	logger *slog.Logger
 	// waiting says since when a bucket would be due, were it not written to.
 	waiting map[int64]time.Time
-	block   *block
 	// read is called when a bucket has been read, inserted when it has been inserted; tests interfere there.
 	read, inserted func() error
 }
@@ -65,7 +64,7 @@ func New(db *clickhouse.DB, cfg Config) *Compactor {
 	}
 	nothing := func() error { return nil }
 	return &Compactor{
-		db: db, cfg: cfg, logger: cfg.Logger.With("component", "compact"), waiting: map[int64]time.Time{}, block: newBlock(),
+		db: db, cfg: cfg, logger: cfg.Logger.With("component", "compact"), waiting: map[int64]time.Time{},
 		read: nothing, inserted: nothing,
 	}
 }
@@ -107,15 +106,15 @@ func (c *Compactor) CompactNow(ctx context.Context, now time.Time) error {
 			continue
 		}
 		delete(c.waiting, p.bucket)
-		c.logger.Debug("packed a bucket", "bucket", time.Unix(p.bucket, 0).UTC(), "parts", len(p.parts), "chunks", result.chunks,
-			"samples", result.samples, "bytes", result.bytes, "took", time.Since(began))
+		c.logger.Debug("packed a bucket", "bucket", time.Unix(p.bucket, 0).UTC(), "parts", len(p.parts), "blocks", result.blocks,
+			"chunks", result.chunks, "samples", result.samples, "bytes", result.bytes, "took", time.Since(began))
 	}
 	return errors.Join(errs...)
 }
 
 // totals is what became of a bucket.
 type totals struct {
-	chunks, samples, bytes int
+	blocks, chunks, samples, bytes int
 }
 
 // compact moves the rows of a bucket's parts.

@@ -307,12 +307,36 @@ func TestManyBlocks(t *testing.T) {
 		b.insert(t, db, fmt.Sprint(s))
 	}
 	c := newCompactor(db)
-	compactNow(t, c)
+	parts, err := c.parts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range due(parts, c.waiting, time.Minute, late) {
+		result, err := c.compact(t.Context(), p)
+		if err != nil || result.chunks != 6 || result.samples != 3_000_000 || result.blocks != 2 {
+			t.Errorf("%+v, %v", result, err)
+		}
+	}
 	if n, samples := count(t, db, `SELECT count() FROM chunks`), count(t, db, `SELECT sum(n) FROM chunks`); n != 6 || samples != 3_000_000 {
 		t.Errorf("%d chunks with %d samples", n, samples)
 	}
-	if n := len(c.block.encoded); n > maxBlockBytes/2 {
-		t.Errorf("the last block has %d bytes: there was one only", n)
+}
+
+// Users' SQL sees what chunks hold through a view that decodes them.
+func TestFlatView(t *testing.T) {
+	db, want := quiet(t), content{}
+	fill(t, db, bucket, 2, want)
+	const sum = `SELECT sum(cityHash64(metric, service, series_id, ts, reinterpretAsUInt64(value))) FROM samples_flat`
+	before := count(t, db, sum)
+	compactNow(t, newCompactor(db))
+	if n := count(t, db, `SELECT count() FROM samples`); n != 0 {
+		t.Fatalf("%d rows are not packed", n)
+	}
+	if after := count(t, db, sum); after != before {
+		t.Errorf("the view's samples changed: %d became %d", before, after)
+	}
+	if n := count(t, db, `SELECT count() FROM samples_flat`); n != 2*40*20 {
+		t.Errorf("the view has %d samples", n)
 	}
 }
 

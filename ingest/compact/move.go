@@ -44,15 +44,16 @@ SETTINGS optimize_read_in_order = 1, max_threads = 1, max_block_size = 1024, max
 		return result, fmt.Errorf("read samples: %w", err)
 	}
 	defer rows.Close()
-	c.block.reset()
+	block := newBlock() // of megabytes, which are not kept for the next bucket: that comes in two hours
 	var run samples
 	var before, r row
 	var chunks []chunk.Chunk
 	flush := func(least int) error {
-		if c.block.rows() == 0 || c.block.size() < least {
+		if block.rows() == 0 || block.size() < least {
 			return nil
 		}
-		n, err := c.block.insert(ctx, c.db)
+		n, err := block.insert(ctx, c.db)
+		result.blocks++
 		result.bytes += n
 		return err
 	}
@@ -60,7 +61,7 @@ SETTINGS optimize_read_in_order = 1, max_threads = 1, max_block_size = 1024, max
 		run.order()
 		chunks = chunk.Append(chunks[:0], run.offsets, run.values)
 		for i := range chunks {
-			c.block.add(&before, p.bucket, &chunks[i])
+			block.add(&before, p.bucket, &chunks[i])
 		}
 		result.samples += len(run.offsets)
 		result.chunks += len(chunks)
