@@ -31,8 +31,8 @@ type Builder struct {
 	families   *families
 	series     *seriesBlock
 	samples    sampleRows
-	histograms *histogramBlock
-	exemplars  *exemplarBlock
+	histograms *samples.Histograms
+	exemplars  *samples.Exemplars
 	rows       int
 	addPoint   func([]byte) error // the method of that name
 
@@ -47,7 +47,9 @@ type Builder struct {
 	family    *family
 	stream    uint64 // hash of resource, scope and metric
 
-	point points.Point
+	point      points.Point
+	histogram  samples.Histogram
+	attributes []wire.Attribute
 }
 
 // NewBuilder returns an empty builder that notes the resources it sees in resources.
@@ -60,8 +62,8 @@ func NewBuilder(resources *wire.Resources) *Builder {
 		digest:     xxhash.New(),
 		families:   newFamilies(),
 		series:     newSeriesBlock(),
-		histograms: newHistogramBlock(),
-		exemplars:  newExemplarBlock(),
+		histograms: samples.NewHistograms(),
+		exemplars:  samples.NewExemplars(),
 	}
 	b.addPoint = b.readPoint
 	return b
@@ -73,8 +75,8 @@ func (b *Builder) Reset() {
 	b.families.block.Reset()
 	b.series.reset()
 	b.samples.reset()
-	b.histograms.block.Reset()
-	b.exemplars.reset()
+	b.histograms.Reset()
+	b.exemplars.Reset()
 	b.rows = 0
 }
 
@@ -151,7 +153,7 @@ func (b *Builder) addSingle(p *points.Point) error {
 	if b.metric.Shape == points.Histogram {
 		// A stale histogram comes without bounds, though they are part of the series that it ends.
 		if s := b.cache.encodings[latest]; s != nil && p.Stale() {
-			b.histograms.add(s, p, points.CustomSchema, b.startTime(p))
+			b.addHistogram(s, p, points.CustomSchema, b.startTime(p))
 			return nil
 		}
 		encoding = points.Mix(encoding, p.BoundsHash)
@@ -167,11 +169,11 @@ func (b *Builder) addSingle(p *points.Point) error {
 		if !p.Stale() && b.cache.encodings[latest] != s {
 			b.cache.encodings[latest] = s
 		}
-		b.histograms.add(s, p, points.CustomSchema, b.startTime(p))
+		b.addHistogram(s, p, points.CustomSchema, b.startTime(p))
 	case points.Exponential:
-		b.histograms.add(s, p, int8(p.Scale), b.startTime(p))
+		b.addHistogram(s, p, int8(p.Scale), b.startTime(p))
 	}
-	return b.exemplars.add(s, p, b.window)
+	return b.addExemplars(s, p)
 }
 
 // addSummary collects a summary as Prometheus has it: a series for each quantile, the sum and the count.
@@ -275,14 +277,14 @@ func (b *Builder) Announced() []string {
 // Reset. The series come first, so that no sample is without its labels. Float samples are not among them: see Samples.
 func (b *Builder) Blocks() []TableBlock {
 	b.series.fill()
-	b.histograms.sort()
-	b.exemplars.sort()
+	histograms, byTime := b.histograms.Sorted()
+	exemplars, bySeries := b.exemplars.Sorted()
 	b.families.sort()
 	all := []TableBlock{
 		{"series", b.series.block, b.series.order},
 		{"metadata", b.families.block, b.families.order},
-		{"histograms", b.histograms.block, b.histograms.order},
-		{"exemplars", b.exemplars.block, b.exemplars.order},
+		{"histograms", histograms, byTime},
+		{"exemplars", exemplars, bySeries},
 	}
 	filled := all[:0]
 	for _, t := range all {

@@ -354,8 +354,12 @@ func TestStaleness(t *testing.T) {
 	live = newFixture()
 	live.histogram("h", []float64{5}, []uint64{1, 2})
 	add(t, b, live.body(t))
-	id := b.histograms.id.Values[1]
-	b.Blocks()
+	var id any
+	for _, row := range tables(t, b)["histograms"] {
+		if row["count"] == 3.0 {
+			id = row["series_id"]
+		}
+	}
 	b.Reset()
 
 	f := newFixture()

@@ -10,7 +10,6 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
-	"loadline/ingest/native"
 	"loadline/ingest/points"
 	"loadline/ingest/remotewrite/request"
 	"loadline/ingest/samples"
@@ -138,7 +137,7 @@ func (r *Remote) addHistogram(message []byte) error {
 		}
 		r.b.cache.encodings[latest] = s
 	}
-	r.b.histograms.addRemote(s, h, startMillis(h.Start, h.Time), r.run(s).Hint(h))
+	r.storeHistogram(s, h)
 	r.stored(s)
 	return nil
 }
@@ -238,7 +237,7 @@ func (r *Remote) addExemplar(message []byte) error {
 			return err
 		}
 	}
-	r.b.exemplars.addRemote(s, e)
+	r.storeExemplar(s, e)
 	r.stored(s)
 	return nil
 }
@@ -262,59 +261,34 @@ func (r *Remote) describe(name string, m *request.Metadata) {
 	f.append(known.name, "", m.MetricType(), m.Unit, m.Help, "", "", r.at)
 }
 
-// addRemote stores a histogram of remote write.
-func (b *histogramBlock) addRemote(s *series, h *request.Histogram, st int64, hint request.Hint) {
-	bucket, _ := samples.Split(uint64(h.Time) * 1_000_000)
-	b.metric.Append([]byte(s.metric))
-	b.service.Append([]byte(s.service))
-	b.bucket.Append(bucket)
-	b.id.Append(s.id)
-	b.st.Append(st)
-	b.ts.Append(h.Time)
-	b.schema.Append(int8(h.Schema))
-	b.zeroThreshold.Append(h.ZeroThreshold)
-	b.zeroCount.Append(h.ZeroCount)
-	b.count.Append(h.Count)
-	b.sum.Append(h.Sum)
-	b.min.Append(math.NaN())
-	b.max.Append(math.NaN())
-	b.stale.Append(native.Bool(h.Stale()))
-	b.above.appendRemote(h.Above)
-	b.below.appendRemote(h.Below)
-	b.hint.Append(int8(hint))
+// storeHistogram stores a histogram of a series.
+func (r *Remote) storeHistogram(s *series, h *request.Histogram) {
+	r.b.histograms.Add(&samples.Histogram{
+		Metric: s.metric, Service: s.service, ID: s.id, ST: startMillis(h.Start, h.Time), Time: h.Time, Schema: int8(h.Schema),
+		ZeroThreshold: h.ZeroThreshold, ZeroCount: h.ZeroCount, Count: h.Count, Sum: h.Sum, Min: math.NaN(), Max: math.NaN(),
+		Stale: h.Stale(), Above: h.Above, Below: h.Below, Hint: samples.Hint(r.run(s).Hint(h)),
+	})
 }
 
-func (c *bucketColumns) appendRemote(buckets []request.Bucket) {
-	c.indexes, c.counts = c.indexes[:0], c.counts[:0]
-	for _, b := range buckets {
-		c.indexes, c.counts = append(c.indexes, b.Index), append(c.counts, b.Count)
-	}
-	c.index.Append(c.indexes...)
-	c.count.Append(c.counts...)
-}
-
-// addRemote stores an exemplar of remote write. Its trace and span are in labels by the names of OpenMetrics' examples;
+// storeExemplar stores an exemplar of a series. Its trace and span are in labels by the names of OpenMetrics' examples;
 // what is no id of OpenTelemetry's stays a label.
-func (b *exemplarBlock) addRemote(s *series, e *request.Exemplar) {
+func (r *Remote) storeExemplar(s *series, e *request.Exemplar) {
 	var traceID [16]byte
 	var spanID [8]byte
-	b.decoded = b.decoded[:0]
+	b := r.b
+	b.attributes = b.attributes[:0]
 	for _, l := range e.Labels {
 		switch {
 		case string(l.Name) == "trace_id" && decodeID(traceID[:], l.Value):
 		case string(l.Name) == "span_id" && decodeID(spanID[:], l.Value):
 		default:
-			b.decoded = append(b.decoded, wire.Attribute{Key: l.Name, Value: wire.StringValue(l.Value)})
+			b.attributes = append(b.attributes, wire.Attribute{Key: l.Name, Value: wire.StringValue(l.Value)})
 		}
 	}
-	b.metric.Append([]byte(s.metric))
-	b.service.Append([]byte(s.service))
-	b.id.Append(s.id)
-	b.ts.Append(e.Time)
-	b.value.Append(e.Value)
-	b.traceID.Append(traceID[:])
-	b.spanID.Append(spanID[:])
-	b.attributes.Append(b.decoded)
+	b.exemplars.Add(&samples.Exemplar{
+		Metric: s.metric, Service: s.service, ID: s.id, Time: e.Time, Value: e.Value, TraceID: traceID[:], SpanID: spanID[:],
+		Attributes: b.attributes,
+	})
 }
 
 // decodeID reads a trace or span id in hexadecimal digits, and says whether text is one.

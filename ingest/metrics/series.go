@@ -8,6 +8,7 @@ import (
 
 	"loadline/ingest/native"
 	"loadline/ingest/points"
+	"loadline/ingest/samples"
 )
 
 // maxSeries bounds the series that are remembered between batches, some 200 bytes each.
@@ -29,7 +30,7 @@ type series struct {
 	// The stored rows of the series cover the samples in [first, last], in Unix seconds; last is 0 when there are none.
 	first, last uint32
 
-	counted *counted // the last histogram, nil when there is none
+	run *samples.Run // of its histograms; nil when there are none
 
 	batch    uint32 // that the rest belongs to
 	row      int32  // the row of samples opened last, or -1

@@ -1,5 +1,5 @@
-// Package samples has float samples on their way into the table samples: as rows of series, as records of a log, and as
-// a block that merges the rows of many records.
+// Package samples has samples on their way into their tables. Histograms and exemplars become blocks at once. Float
+// samples are rows of series, then records of a log, and then a block that merges the rows of many records.
 package samples
 
 import (

@@ -170,12 +170,12 @@ func TestRun(t *testing.T) {
 			t.Errorf("%+v: hint %d, want %d", h, got, want)
 		}
 	}
-	above := func(index int32, count float64) []Bucket { return []Bucket{{index, count}} }
+	above := func(index int32, count float64) []Bucket { return []Bucket{{Index: index, Count: count}} }
 	f(HintUnknown, Histogram{Time: 1, Count: 1, Above: above(1, 1)})
 	f(HintNotReset, Histogram{Time: 2, Count: 1, Above: above(1, 1)})
-	f(HintNotReset, Histogram{Time: 3, Count: 3, Above: []Bucket{{0, 1}, {1, 2}}, Hint: HintNotReset})
+	f(HintNotReset, Histogram{Time: 3, Count: 3, Above: []Bucket{{Index: 0, Count: 1}, {Index: 1, Count: 2}}, Hint: HintNotReset})
 	f(HintUnknown, Histogram{Time: 2, Count: 9, Above: above(1, 9)}) // late, and it is forgotten
-	f(HintNotReset, Histogram{Time: 4, Count: 3, Above: []Bucket{{0, 1}, {1, 2}}})
+	f(HintNotReset, Histogram{Time: 4, Count: 3, Above: []Bucket{{Index: 0, Count: 1}, {Index: 1, Count: 2}}})
 	f(HintUnknown, Histogram{Time: 5, Count: 9, Above: above(1, 9)}) // without bucket 0
 	f(HintUnknown, Histogram{Time: 6, Count: 9, Above: above(1, 9), Hint: HintReset})
 	f(HintUnknown, Histogram{Time: 7, Count: 9, Above: above(1, 8), ZeroCount: 1})

@@ -8,6 +8,7 @@ import (
 	"github.com/VictoriaMetrics/easyproto"
 
 	"loadline/ingest/points"
+	"loadline/ingest/samples"
 	"loadline/ingest/wire"
 )
 
@@ -36,10 +37,7 @@ const (
 
 // Bucket is a bucket that is not empty. Index is that of Prometheus: of the upper bound in the schema, or into the custom
 // bounds.
-type Bucket struct {
-	Index int32
-	Count float64
-}
+type Bucket = samples.Bucket
 
 // Histogram is a decoded Histogram of either version.
 type Histogram struct {

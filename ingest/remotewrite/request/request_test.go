@@ -391,12 +391,12 @@ func compareHistogram(t *testing.T, want *histogram.FloatHistogram, got *Histogr
 	}
 	for it := want.PositiveBucketIterator(); it.Next(); {
 		if b := it.At(); b.Count != 0 {
-			expected.Above = append(expected.Above, Bucket{b.Index, b.Count})
+			expected.Above = append(expected.Above, Bucket{Index: b.Index, Count: b.Count})
 		}
 	}
 	for it := want.NegativeBucketIterator(); it.Next(); {
 		if b := it.At(); b.Count != 0 {
-			expected.Below = append(expected.Below, Bucket{b.Index, b.Count})
+			expected.Below = append(expected.Below, Bucket{Index: b.Index, Count: b.Count})
 		}
 	}
 	if diff := cmp.Diff(&expected, got, same); diff != "" {

@@ -1,17 +1,25 @@
-package metrics
+package samples
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 
 	"loadline/ingest/native"
-	"loadline/ingest/points"
 	"loadline/ingest/wire"
 )
 
-// exemplarBlock is the block of the table exemplars.
-type exemplarBlock struct {
+// Exemplar is a row of the table exemplars.
+type Exemplar struct {
+	Metric, Service string
+	ID              uint64 // of the series
+	Time            int64  // Unix milliseconds
+	Value           float64
+	TraceID, SpanID []byte // empty when it has none
+	Attributes      []wire.Attribute
+}
+
+// Exemplars is a block of the table exemplars. It belongs to one goroutine.
+type Exemplars struct {
 	block           native.Block
 	metric, service *native.LowCardinality
 	id              *native.Numbers[uint64]
@@ -19,12 +27,12 @@ type exemplarBlock struct {
 	value           *native.Numbers[float64]
 	traceID, spanID *native.Fixed
 	attributes      *wire.AttributeColumns
-	decoded         []wire.Attribute
 	order           []int32
 }
 
-func newExemplarBlock() *exemplarBlock {
-	b := &exemplarBlock{
+// NewExemplars returns an empty block.
+func NewExemplars() *Exemplars {
+	b := &Exemplars{
 		metric:     native.NewLowCardinality(),
 		service:    native.NewLowCardinality(),
 		id:         native.NewNumbers[uint64]("UInt64"),
@@ -47,44 +55,26 @@ func newExemplarBlock() *exemplarBlock {
 	return b
 }
 
-func (b *exemplarBlock) reset() {
+// Reset empties the block and keeps its memory.
+func (b *Exemplars) Reset() {
 	b.block.Reset()
 	b.attributes.Reset()
 }
 
-// add stores the exemplars of a point. One without a time has the point's; one without a value or from outside the
-// window tells nothing and is left out.
-func (b *exemplarBlock) add(s *series, p *points.Point, window wire.Window) error {
-	for _, message := range p.Exemplars {
-		var e points.Exemplar
-		if err := e.Decode(message); err != nil {
-			return err
-		}
-		if e.Time == 0 {
-			e.Time = p.Time
-		}
-		if !e.HasValue || window.Check(e.Time) != wire.Accepted {
-			continue
-		}
-		var err error
-		b.decoded, err = wire.Attributes(b.decoded[:0], message, 7)
-		if err != nil && !errors.Is(err, wire.ErrTooDeep) {
-			return err
-		}
-		b.metric.Append([]byte(s.metric))
-		b.service.Append([]byte(s.service))
-		b.id.Append(s.id)
-		b.ts.Append(int64(e.Time / 1e6))
-		b.value.Append(e.Value)
-		b.traceID.Append(wire.ValidID(e.TraceID, 16))
-		b.spanID.Append(wire.ValidID(e.SpanID, 8))
-		b.attributes.Append(b.decoded)
-	}
-	return nil
+// Add stores an exemplar.
+func (b *Exemplars) Add(e *Exemplar) {
+	b.metric.Append([]byte(e.Metric))
+	b.service.Append([]byte(e.Service))
+	b.id.Append(e.ID)
+	b.ts.Append(e.Time)
+	b.value.Append(e.Value)
+	b.traceID.Append(e.TraceID)
+	b.spanID.Append(e.SpanID)
+	b.attributes.Append(e.Attributes)
 }
 
-// sort orders the rows by primary key (metric, service, series_id, ts, value), spans aside.
-func (b *exemplarBlock) sort() {
+// Sorted returns the block and the order of its rows by primary key (metric, service, series_id, ts, value), spans aside.
+func (b *Exemplars) Sorted() (native.Block, []int32) {
 	metrics, services := b.metric.Ranks(), b.service.Ranks()
 	b.order = b.order[:0]
 	for i := range b.id.Values {
@@ -99,4 +89,5 @@ func (b *exemplarBlock) sort() {
 			cmp.Compare(b.value.Values[x], b.value.Values[y]),
 		)
 	})
+	return b.block, b.order
 }

@@ -1,16 +1,44 @@
-package metrics
+package samples
 
 import (
 	"cmp"
 	"slices"
 
 	"loadline/ingest/native"
-	"loadline/ingest/points"
-	"loadline/ingest/samples"
 )
 
-// histogramBlock is the block of the table histograms.
-type histogramBlock struct {
+// Histogram is a row of the table histograms.
+type Histogram struct {
+	Metric, Service  string
+	ID               uint64
+	ST, Time         int64 // Unix milliseconds
+	Schema           int8
+	ZeroThreshold    float64
+	ZeroCount, Count float64
+	Sum, Min, Max    float64
+	Stale            bool
+	Above, Below     []Bucket
+	Hint             Hint
+}
+
+// Bucket is an entry of a sparse histogram.
+type Bucket struct {
+	Index int32
+	Count float64
+}
+
+// Hint says how a histogram stands to the one before it in its series, as in the table histograms.
+type Hint int8
+
+// The hints. NotReset spares readers a look at the buckets.
+const (
+	UnknownReset Hint = 0
+	NotReset     Hint = 2
+	GaugeHint    Hint = 3
+)
+
+// Histograms is a block of the table histograms. It belongs to one goroutine.
+type Histograms struct {
 	block            native.Block
 	metric, service  *native.LowCardinality
 	bucket           *native.Numbers[uint32]
@@ -41,17 +69,18 @@ func newBucketColumns() bucketColumns {
 	}
 }
 
-func (c *bucketColumns) append(buckets []points.Bucket) {
+func (c *bucketColumns) append(buckets []Bucket) {
 	c.indexes, c.counts = c.indexes[:0], c.counts[:0]
 	for _, b := range buckets {
-		c.indexes, c.counts = append(c.indexes, b.Index), append(c.counts, float64(b.Count))
+		c.indexes, c.counts = append(c.indexes, b.Index), append(c.counts, b.Count)
 	}
 	c.index.Append(c.indexes...)
 	c.count.Append(c.counts...)
 }
 
-func newHistogramBlock() *histogramBlock {
-	b := &histogramBlock{
+// NewHistograms returns an empty block.
+func NewHistograms() *Histograms {
+	b := &Histograms{
 		metric:        native.NewLowCardinality(),
 		service:       native.NewLowCardinality(),
 		bucket:        native.NewNumbers[uint32]("DateTime('UTC')"),
@@ -94,34 +123,33 @@ func newHistogramBlock() *histogramBlock {
 	return b
 }
 
-// add stores a histogram.
-func (b *histogramBlock) add(s *series, p *points.Point, schema int8, st int64) {
-	bucket, _ := samples.Split(p.Time)
-	b.metric.Append([]byte(s.metric))
-	b.service.Append([]byte(s.service))
+// Reset empties the block and keeps its memory.
+func (b *Histograms) Reset() { b.block.Reset() }
+
+// Add stores a histogram.
+func (b *Histograms) Add(h *Histogram) {
+	bucket, _ := Split(uint64(h.Time) * 1_000_000)
+	b.metric.Append([]byte(h.Metric))
+	b.service.Append([]byte(h.Service))
 	b.bucket.Append(bucket)
-	b.id.Append(s.id)
-	b.st.Append(st)
-	b.ts.Append(int64(p.Time / 1e6))
-	b.schema.Append(schema)
-	b.zeroThreshold.Append(p.ZeroThreshold)
-	b.zeroCount.Append(float64(p.ZeroCount))
-	b.count.Append(float64(p.Count))
-	b.sum.Append(p.Sum)
-	b.min.Append(p.Min)
-	b.max.Append(p.Max)
-	var stale uint8
-	if p.Stale() {
-		stale = 1
-	}
-	b.stale.Append(stale)
-	b.above.append(p.Above)
-	b.below.append(p.Below)
-	b.hint.Append(s.hint(p, schema, st))
+	b.id.Append(h.ID)
+	b.st.Append(h.ST)
+	b.ts.Append(h.Time)
+	b.schema.Append(h.Schema)
+	b.zeroThreshold.Append(h.ZeroThreshold)
+	b.zeroCount.Append(h.ZeroCount)
+	b.count.Append(h.Count)
+	b.sum.Append(h.Sum)
+	b.min.Append(h.Min)
+	b.max.Append(h.Max)
+	b.stale.Append(native.Bool(h.Stale))
+	b.above.append(h.Above)
+	b.below.append(h.Below)
+	b.hint.Append(int8(h.Hint))
 }
 
-// sort orders the rows by primary key (metric, service, bucket, series_id, st, ts).
-func (b *histogramBlock) sort() {
+// Sorted returns the block and the order of its rows by primary key (metric, service, bucket, series_id, st, ts).
+func (b *Histograms) Sorted() (native.Block, []int32) {
 	metrics, services := b.metric.Ranks(), b.service.Ranks()
 	b.order = b.order[:0]
 	for i := range b.id.Values {
@@ -137,4 +165,5 @@ func (b *histogramBlock) sort() {
 			cmp.Compare(b.ts.Values[x], b.ts.Values[y]),
 		)
 	})
+	return b.block, b.order
 }

@@ -1,0 +1,46 @@
+package samples
+
+// Run remembers the last histogram of a series, to say what the next one is to it. Its zero value knows of none.
+type Run struct {
+	known bool
+	last  Histogram
+}
+
+// Hint says how a cumulative histogram stands to the one before it. It only says NotReset when no count went down and the
+// start is the same, because readers then look no further.
+func (r *Run) Hint(h *Histogram) Hint {
+	if r.known && h.Time <= r.last.Time {
+		return UnknownReset
+	}
+	goesOn := r.known && !h.Stale && r.last.continues(h)
+	r.known = !h.Stale
+	if r.known {
+		above, below := r.last.Above, r.last.Below
+		r.last = *h
+		r.last.Above, r.last.Below = append(above[:0], h.Above...), append(below[:0], h.Below...)
+	}
+	if goesOn {
+		return NotReset
+	}
+	return UnknownReset
+}
+
+// continues says whether next has at least the counts of h everywhere.
+func (h *Histogram) continues(next *Histogram) bool {
+	return next.ST == h.ST && next.Schema == h.Schema && next.ZeroThreshold == h.ZeroThreshold && next.Count >= h.Count &&
+		next.ZeroCount >= h.ZeroCount && grown(h.Above, next.Above) && grown(h.Below, next.Below)
+}
+
+// grown says whether every bucket has at least the count that it had. Buckets are in the order of their indexes.
+func grown(before, after []Bucket) bool {
+	i := 0
+	for _, b := range before {
+		for i < len(after) && after[i].Index < b.Index {
+			i++
+		}
+		if i == len(after) || after[i].Index != b.Index || after[i].Count < b.Count {
+			return false
+		}
+	}
+	return true
+}
