@@ -2,6 +2,8 @@ package promql
 
 import (
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,8 +33,12 @@ func compareRandom(t *testing.T, seed uint64, expressionsPerData int) {
 			start := r.IntN(2) == 0
 			opts = upstream.NewPrometheusQueryOpts(true, time.Duration(r.IntN(400))*time.Second, &start)
 		}
-		a, _ := evaluate(t, want, data, opts, text, at)
-		b, _ := evaluate(t, got, data, opts, text, at)
+		asked, asks := &recorder{Queryable: data}, &recorder{Queryable: data}
+		a, plain := evaluate(t, want, asked, opts, text, at)
+		b, fast := evaluate(t, got, asks, opts, text, at)
+		if n := len(asks.asked) - len(asked.asked); n < 0 || !slices.Equal(asks.asked[n:], asked.asked) {
+			t.Fatalf("seed %d, %+v: %s\nwant asked %s\ngot %s", seed, at, text, strings.Join(asked.asked, "\n"), strings.Join(asks.asked, "\n"))
+		}
 		// The upstream engine takes the results of some operations from a map in random order, and sums over them.
 		stable := true
 		for try := 0; a != b && try < 200; try++ {
@@ -42,6 +48,9 @@ func compareRandom(t *testing.T, seed uint64, expressionsPerData int) {
 		}
 		if a != b && stable {
 			t.Fatalf("seed %d, %+v, %+v: %s\nwant %s\ngot %s", seed, cfg, at, text, a, b)
+		}
+		if plain != nil && !strings.HasPrefix(a, "error") && !strings.Contains(text, ":") && counted(plain) != counted(fast) {
+			t.Fatalf("seed %d, %+v: %s\nwant counts %s\ngot %s", seed, at, text, counted(plain), counted(fast))
 		}
 	}
 }

@@ -9,10 +9,39 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
 	upstream "github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
 )
+
+// recorder is a storage that writes down what it is asked.
+type recorder struct {
+	storage.Queryable
+	asked []string
+}
+
+func (r *recorder) Querier(mint, maxt int64) (storage.Querier, error) {
+	r.asked = append(r.asked, fmt.Sprintf("querier %d-%d", mint, maxt))
+	q, err := r.Queryable.Querier(mint, maxt)
+	return recording{q, r}, err
+}
+
+type recording struct {
+	storage.Querier
+	to *recorder
+}
+
+func (r recording) Select(ctx context.Context, sorted bool, hints *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
+	r.to.asked = append(r.to.asked, fmt.Sprintf("select %v %+v %v", sorted, *hints, matchers))
+	return r.Querier.Select(ctx, sorted, hints, matchers...)
+}
+
+// counted describes what a query counted, except the peak.
+func counted(q upstream.Query) string {
+	s := q.Stats().Samples
+	return fmt.Sprint(s.TotalSamples, s.SamplesRead, s.TotalSeries, s.TotalSamplesPerStep, s.SamplesReadPerStep)
+}
 
 // times is what a query is evaluated at.
 type times struct {
