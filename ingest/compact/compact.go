@@ -85,7 +85,8 @@ func (c *Compactor) Run(ctx context.Context) error {
 	}
 }
 
-// CompactNow packs all buckets that are due at now. A bucket that fails does not keep the others from being packed.
+// CompactNow packs all buckets that are due at now, which may lie in the future: what has been written before then counts
+// as settled. A bucket that fails does not keep the others from being packed.
 func (c *Compactor) CompactNow(ctx context.Context, now time.Time) error {
 	parts, err := c.parts(ctx)
 	if err != nil {
