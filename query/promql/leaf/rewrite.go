@@ -103,7 +103,9 @@ func (r *rewriter) replace(e *parser.Expr) {
 func (r *rewriter) children(e parser.Expr) {
 	switch n := e.(type) {
 	case *parser.AggregateExpr:
-		r.replace(&n.Expr)
+		if !r.native(n) {
+			r.replace(&n.Expr)
+		}
 	case *parser.BinaryExpr:
 		r.replace(&n.LHS)
 		r.replace(&n.RHS)
@@ -179,8 +181,7 @@ func (r *rewriter) recognise(e parser.Expr) (*Leaf, *parser.VectorSelector) {
 
 // aggregate recognises an aggregation of an instant selector or of a function.
 func (r *rewriter) aggregate(n *parser.AggregateExpr) (*Leaf, *parser.VectorSelector) {
-	if !kernel.Aggregates(n.Op) || r.classic && n.Without == slices.Contains(n.Grouping, labels.BucketLabel) {
-		// What a quantile is taken of without buckets is a native histogram.
+	if !kernel.Aggregates(n.Op) || r.native(n) {
 		return nil, nil
 	}
 	l, s := new(Leaf), (*parser.VectorSelector)(nil)
@@ -198,6 +199,11 @@ func (r *rewriter) aggregate(n *parser.AggregateExpr) (*Leaf, *parser.VectorSele
 	}
 	l.Agg, l.Without, l.Grouping = n.Op, n.Without, n.Grouping
 	return l, s
+}
+
+// native tells whether an aggregation must be of native histograms, because a quantile is taken of it without buckets.
+func (r *rewriter) native(n *parser.AggregateExpr) bool {
+	return r.classic && n.Without == slices.Contains(n.Grouping, labels.BucketLabel)
 }
 
 // call recognises a function of a range.
