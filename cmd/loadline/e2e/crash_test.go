@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -37,6 +38,8 @@ func TestKill(t *testing.T) {
 	p := serve(t, dir)
 	s := startSender(load{id: 0xc4a5, service: "crash"}, 4, 40*time.Millisecond, addresses{p.grpc, p.http})
 	defer s.stop()
+	m := startSender(load{service: "crash", began: time.Now().Add(-5 * time.Minute).Truncate(time.Millisecond)}, 2, 40*time.Millisecond, addresses{p.grpc, p.http})
+	defer m.stop()
 	for i := range kills {
 		wait(random.IntN(2000))
 		if i%3 == 2 {
@@ -46,20 +49,22 @@ func TestKill(t *testing.T) {
 		}
 		p = killAndRestart(t, random, p, i)
 		s.target.Store(&addresses{p.grpc, p.http})
+		m.target.Store(&addresses{p.grpc, p.http})
 	}
-	if err := s.finish(); err != nil {
+	if err := errors.Join(s.finish(), m.finish()); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d spans of %d traces are acknowledged, %d requests were repeated", s.spans, s.traces, s.repeats)
+	t.Logf("%d spans of %d traces and %d samples are acknowledged, %d requests were repeated", s.spans, s.traces, 2*m.traces, s.repeats+m.repeats)
 	_, db := p.open(t)
 	checkLoad(t, db, s)
-	// The rollups' log is inserted half a minute later or, as here, by the next process.
+	// What waits in the other logs is inserted later, and samples at the end of the process, rollups by the next one.
 	if code := p.stop(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d after SIGTERM", code)
 	}
 	_, db = serve(t, dir).open(t)
 	checkRollups(t, db, s)
 	checkLoad(t, db, s)
+	checkSamples(t, db, m)
 }
 
 // wait lets the load go on for some milliseconds.
@@ -120,6 +125,33 @@ func checkLoad(t *testing.T, db *clickhouse.DB, s *sender) {
 		FROM spans
 		WHERE service = {service:String} AND (trace_id, slice) NOT IN (SELECT trace_id, slice FROM trace_index)`)
 	f("sum of the traces' numbers", int(s.numbers), "SELECT sum(toUInt64(attributes['e2e.number'])) FROM spans WHERE service = {service:String}")
+}
+
+// checkSamples waits until every acknowledged sample is stored, and once only, each with its value.
+func checkSamples(t *testing.T, db *clickhouse.DB, m *sender) {
+	t.Helper()
+	values := 0
+	for n := range int(m.next.Load()) { // all requests that were begun are acknowledged
+		values += 2 * m.load.traces(n) * n
+	}
+	f := func(want, sql string) {
+		t.Helper()
+		eventually(t, 30*time.Second, func() error {
+			got, err := scalar[string](t.Context(), db, sql, clickhouse.Named("service", m.load.service))
+			if err == nil && got != want {
+				err = fmt.Errorf("%s: %s, want %s", sql, got, want)
+			}
+			return err
+		})
+	}
+	f(fmt.Sprintf("(%d,%d)", 2*m.traces, values), `
+		SELECT toString((count(), toUInt64(sum(value))))
+		FROM (SELECT DISTINCT metric, series_id, ts, value FROM samples_flat WHERE service = {service:String})`)
+	f(fmt.Sprint(2*m.traces), "SELECT toString(count()) FROM samples_flat WHERE service = {service:String}")
+	f("0", `
+		SELECT toString(count())
+		FROM samples_flat
+		WHERE service = {service:String} AND (metric, series_id) NOT IN (SELECT metric, series_id FROM series WHERE service = {service:String})`)
 }
 
 // checkRollups waits until the coarse tiers agree with the spans.

@@ -355,7 +355,7 @@ func (c sdkCheck) metricPoints(t *testing.T) {
 	})
 	f := func(want, sql string) {
 		t.Helper()
-		eventually(t, 5*time.Second, func() error {
+		eventually(t, 90*time.Second, func() error { // samples come to their table once a minute
 			got, err := scalar[string](t.Context(), c.db, sql, job, clickhouse.Named("service", c.service))
 			if err == nil && got != want {
 				err = fmt.Errorf("%s: %s, want %s", strings.TrimSpace(sql), got, want)

@@ -32,13 +32,25 @@ const traceSpans = 5
 type load struct {
 	id      uint64 // the first half of all trace ids
 	service string
+	began   time.Time // not zero when requests are of metrics: then their samples are dated from here on
 }
 
 // traces is the number of traces in request n.
 func (l load) traces(n int) int { return 1 + n*7919%40 }
 
+// signal is what the requests are of, as it stands in the receivers' addresses.
+func (l load) signal() string {
+	if l.began.IsZero() {
+		return "traces"
+	}
+	return "metrics"
+}
+
 // request encodes request n with spans that end at the given time. Trace numbers are n*64 and following.
 func (l load) request(n int, at time.Time) []byte {
+	if l.signal() == "metrics" {
+		return l.samples(n)
+	}
 	scope := &trace.ScopeSpans{Scope: &common.InstrumentationScope{Name: "e2e"}}
 	for k := range l.traces(n) {
 		number := uint64(n)*64 + uint64(k)
@@ -150,7 +162,11 @@ func dialGRPC(address string) (*grpc.ClientConn, error) {
 	return grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDisableRetry())
 }
 
-const exportTraces = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+// The methods of OTLP over gRPC.
+const (
+	exportTraces  = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+	exportMetrics = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+)
 
 // export sends protobuf over gRPC. It returns a *refusal when the same bytes may be sent again.
 func export(ctx context.Context, conn *grpc.ClientConn, method string, body []byte) error {
@@ -180,7 +196,7 @@ type sender struct {
 
 	mu      sync.Mutex
 	spans   int    // acknowledged
-	traces  int    // acknowledged
+	traces  int    // acknowledged; of a load of metrics, pairs of samples
 	repeats int    // requests that were sent once more
 	numbers uint64 // the sum of the trace numbers of all acknowledged spans
 	fatal   error  // an answer that must not have been given
@@ -214,6 +230,10 @@ const giveUp = 90 * time.Second
 func (s *sender) work(ctx context.Context, overGRPC bool) {
 	client := &http.Client{Transport: new(http.Transport), Timeout: 20 * time.Second}
 	defer client.CloseIdleConnections()
+	method := exportTraces
+	if s.load.signal() == "metrics" {
+		method = exportMetrics
+	}
 	var conn *grpc.ClientConn
 	var connected string
 	send := func(body []byte) error {
@@ -221,7 +241,7 @@ func (s *sender) work(ctx context.Context, overGRPC bool) {
 		limit, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
 		if !overGRPC {
-			return post(limit, client, at.http, "traces", body)
+			return post(limit, client, at.http, s.load.signal(), body)
 		}
 		if connected != at.grpc {
 			if conn != nil {
@@ -233,7 +253,7 @@ func (s *sender) work(ctx context.Context, overGRPC bool) {
 			}
 			connected = at.grpc
 		}
-		return export(limit, conn, exportTraces, body)
+		return export(limit, conn, method, body)
 	}
 	defer func() {
 		if conn != nil {

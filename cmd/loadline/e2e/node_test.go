@@ -256,7 +256,7 @@ func (c nodeCheck) metricPoints(t *testing.T) {
 	const metric = "http_server_request_duration_seconds"
 	eventually(t, 30*time.Second, func() error {
 		n, err := scalar[uint64](t.Context(), c.db, `
-			SELECT sum(count)
+			SELECT toUInt64(sum(count))
 			FROM (SELECT max(count) AS count FROM histograms WHERE service = {service:String} AND metric = {metric:String} GROUP BY series_id)`,
 			clickhouse.Named("service", c.service), clickhouse.Named("metric", metric))
 		if err == nil && n != 2*itemRequests+brokenRequests {
