@@ -81,7 +81,7 @@ func limits(table string, r config.Retention) (keep time.Duration, size int64) {
 		return r.Rollups, r.RollupsSize
 	case table == "logs":
 		return r.Logs, r.LogsSize
-	case table == "samples" || table == "histograms" || table == "exemplars":
+	case table == "samples" || table == "chunks" || table == "histograms" || table == "exemplars":
 		return r.Metrics, r.MetricsSize
 	}
 	return 0, 0
