@@ -3,17 +3,21 @@ package store
 import (
 	"context"
 	"maps"
+	"math"
 	"slices"
+	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/annotations"
+
+	"loadline/query/promql/store/histograms"
 )
 
 // LabelNames implements storage.LabelQuerier. Without matchers it tells of all stored series, whatever their times.
 func (q *querier) LabelNames(ctx context.Context, hints *storage.LabelHints, matchers ...*labels.Matcher) ([]string, annotations.Annotations, error) {
 	if len(matchers) == 0 {
-		names, err := q.index.LabelNames(ctx)
+		names, err := q.allNames(ctx)
 		return limited(names, hints), nil, err
 	}
 	names := map[string]bool{}
@@ -38,11 +42,110 @@ func (q *querier) LabelValues(ctx context.Context, name string, hints *storage.L
 	return limited(slices.Sorted(maps.Keys(values)), hints), nil, err
 }
 
-func (q *querier) allValues(ctx context.Context, name string) ([]string, error) {
-	if name == labels.MetricName {
-		return q.index.Names(ctx)
+// allNames returns the names of the labels of all series, whether stored or not.
+func (q *querier) allNames(ctx context.Context) ([]string, error) {
+	names, err := q.index.LabelNames(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return q.index.LabelValues(ctx, name)
+	metrics, err := q.index.Metrics(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names = slices.Clone(names)
+	for _, m := range metrics {
+		if m.Classic {
+			names = append(names, labels.BucketLabel)
+			break
+		}
+	}
+	err = q.notStored(ctx, func(l labels.Labels) {
+		l.Range(func(l labels.Label) { names = append(names, l.Name) })
+	})
+	slices.Sort(names)
+	return slices.Compact(names), err
+}
+
+// allValues returns the values of a label of all series, whether stored or not.
+func (q *querier) allValues(ctx context.Context, name string) (values []string, err error) {
+	switch name {
+	case labels.MetricName:
+		values, err = q.metricNames(ctx)
+	case labels.BucketLabel:
+		var bounds []float64
+		if bounds, err = q.index.Bounds(ctx); err != nil {
+			return nil, err
+		}
+		if len(bounds) > 0 {
+			bounds = append(bounds, math.Inf(1))
+		}
+		values, err = q.index.LabelValues(ctx, name)
+		for _, bound := range bounds {
+			values = append(values, histograms.FormatBound(bound))
+		}
+	default:
+		values, err = q.index.LabelValues(ctx, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = q.notStored(ctx, func(l labels.Labels) {
+		if v := l.Get(name); v != "" {
+			values = append(values, v)
+		}
+	})
+	slices.Sort(values)
+	return slices.Compact(values), err
+}
+
+// metricNames returns the names of stored metrics, of the classic series that histograms are shown as, and of virtual
+// metrics.
+func (q *querier) metricNames(ctx context.Context) ([]string, error) {
+	metrics, err := q.index.Metrics(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := slices.Collect(maps.Keys(q.virtual))
+	for name, m := range metrics {
+		names = append(names, name)
+		if m.Classic {
+			names = append(names, histograms.Classic(name)...)
+		}
+	}
+	return names, nil
+}
+
+const (
+	computedAge   = 15 * time.Second
+	computedRange = time.Hour
+)
+
+// notStored calls fn with the labels of the series of target_info in the querier's range, and of virtual metrics in the
+// last hour.
+func (q *querier) notStored(ctx context.Context, fn func(labels.Labels)) error {
+	now := q.cfg.Now()
+	computed, err := q.computed.Get(now, computedAge, func() ([]labels.Labels, error) {
+		var out []labels.Labels
+		for name, v := range q.virtual {
+			all, err := v.Labels(ctx, name, now.Add(-computedRange).UnixMilli(), now.UnixMilli(), nil)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, all...)
+		}
+		return out, nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, l := range computed {
+		fn(l)
+	}
+	all, err := q.targets.Select(ctx, q.mint, q.maxt, nil)
+	for _, s := range all {
+		fn(s.Labels())
+	}
+	return err
 }
 
 // each calls fn with the labels of every series that matches in the querier's range.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 
@@ -10,7 +11,6 @@ import (
 	"github.com/prometheus/prometheus/util/annotations"
 
 	"loadline/query/promql/series"
-	"loadline/query/promql/store/index"
 )
 
 // querier answers questions about a range of time.
@@ -35,66 +35,44 @@ func (q *querier) Select(ctx context.Context, _ bool, hints *storage.SelectHints
 	if hints != nil {
 		mint, maxt = hints.Start, hints.End
 	}
-	found, err := q.find(ctx, mint, maxt, matchers)
+	found, err := q.find(ctx, matchers)
 	if err != nil {
 		return storage.ErrSeriesSet(err)
 	}
 	onlyLabels := hints != nil && hints.Func == "series"
-	all := q.stored(ctx, found.entries, mint, maxt, onlyLabels)
+	sel := q.newSelection(ctx, found.entries, mint, maxt, onlyLabels)
+	all := sel.series()
 	var warnings annotations.Annotations
-	for _, more := range found.sources {
-		computed, w, err := more(ctx, mint, maxt, hints)
+	if found.classic != nil {
+		all = append(all, q.newSelection(ctx, found.classic.entries, mint, maxt, true).classic(found.classic.view)...)
+	}
+	for _, metric := range found.virtual {
+		computed, w, err := q.compute(ctx, metric, mint, maxt, hints, found.matchers)
 		if err != nil {
 			return storage.ErrSeriesSet(err)
 		}
 		warnings.Merge(w)
 		all = append(all, computed...)
 	}
-	if len(found.sources) > 0 {
+	if found.targets {
+		computed, err := q.targets.Select(ctx, mint, maxt, found.matchers)
+		if err != nil {
+			return storage.ErrSeriesSet(err)
+		}
+		for _, s := range computed {
+			all = append(all, s)
+		}
+	}
+	if len(all) > len(sel.entries) {
 		all = unite(all)
+	}
+	if len(all) > q.cfg.MaxSeries {
+		return storage.ErrSeriesSet(fmt.Errorf("the selector matches more than %d series: add label matchers that select fewer", q.cfg.MaxSeries))
 	}
 	if hints != nil && hints.Limit > 0 && len(all) > hints.Limit {
 		all = all[:hints.Limit]
 	}
 	return series.NewSet(all, warnings)
-}
-
-// found is what a selector selects.
-type found struct {
-	entries []*index.Entry // stored series, sorted by labels
-	sources []source       // of other series
-}
-
-// source gives series that are not stored as they are asked for.
-type source func(ctx context.Context, mint, maxt int64, hints *storage.SelectHints) ([]storage.Series, annotations.Annotations, error)
-
-// find looks up what matchers select.
-func (q *querier) find(ctx context.Context, mint, maxt int64, matchers []*labels.Matcher) (found, error) {
-	name, ok := exactName(matchers)
-	if !ok {
-		entries, err := q.index.Any(ctx, matchers)
-		return found{entries: entries}, err
-	}
-	entries, err := q.index.Metric(ctx, name, matchers)
-	if err != nil {
-		return found{}, err
-	}
-	return found{entries: entries}, nil
-}
-
-// exactName returns the metric that matchers ask for, if they ask for one. It is "" if they contradict each other.
-func exactName(matchers []*labels.Matcher) (string, bool) {
-	i := slices.IndexFunc(matchers, func(m *labels.Matcher) bool { return m.Name == labels.MetricName && m.Type == labels.MatchEqual })
-	if i < 0 {
-		return "", false
-	}
-	name := matchers[i].Value
-	for _, m := range matchers {
-		if m.Name == labels.MetricName && !m.Matches(name) {
-			return "", true
-		}
-	}
-	return name, true
 }
 
 // unite sorts series and makes one of those with equal labels.

@@ -52,10 +52,11 @@ type batch struct {
 	histograms map[*index.Row][]histograms.Row
 }
 
-// stored makes the series of entries that may have samples in [mint, maxt].
-func (s *Store) stored(ctx context.Context, entries []*index.Entry, mint, maxt int64, onlyLabels bool) []storage.Series {
+// newSelection selects of entries those that may have samples in [mint, maxt]. What the write path still has is left out
+// on demand.
+func (s *Store) newSelection(ctx context.Context, entries []*index.Entry, mint, maxt int64, withoutRecent bool) *selection {
 	sel := &selection{Store: s, ctx: ctx, mint: mint, maxt: maxt, stored: maxt}
-	if s.cfg.Recent != nil && !onlyLabels {
+	if s.cfg.Recent != nil && !withoutRecent {
 		sel.readRecent(entries)
 	}
 	for _, e := range entries {
@@ -65,6 +66,11 @@ func (s *Store) stored(ctx context.Context, entries []*index.Entry, mint, maxt i
 	}
 	buckets := max(1, min(maxt, s.cfg.Now().UnixMilli())/bucketMs-max(mint, 0)/bucketMs+1)
 	sel.perBatch = max(64, int(batchBytes/rowBytes/buckets))
+	return sel
+}
+
+// series are the series of the selection.
+func (sel *selection) series() []storage.Series {
 	all := make([]storage.Series, len(sel.entries))
 	backing := make([]stored, len(sel.entries))
 	for i := range all {

@@ -13,9 +13,13 @@ import (
 
 	"loadline/internal/clickhouse"
 	"loadline/query/promql/series"
+	"loadline/query/promql/store/cardinality"
+	"loadline/query/promql/store/catalog"
 	"loadline/query/promql/store/histograms"
 	"loadline/query/promql/store/index"
+	"loadline/query/promql/store/memo"
 	"loadline/query/promql/store/samples"
+	"loadline/query/promql/store/targets"
 )
 
 // Config tunes a Store. Zero values mean the defaults in brackets.
@@ -29,12 +33,10 @@ type Config struct {
 }
 
 // Metadata describes a metric family.
-type Metadata struct {
-	Type     string // counter, gauge, histogram, summary, unknown
-	Unit     string
-	Help     string
-	OTelName string // the name that OpenTelemetry knows the metric by, empty when it came another way
-}
+type Metadata = catalog.Metadata
+
+// Stats is how many series there are and what makes them.
+type Stats = cardinality.Stats
 
 // Recent is what the write path of this process still has in memory. It is safe for concurrent use.
 type Recent interface {
@@ -49,7 +51,7 @@ type Recent interface {
 
 // Virtual is a set of metrics that are computed from something else than stored samples. It is safe for concurrent use.
 type Virtual interface {
-	// Metadata describes its metrics by name.
+	// Metadata describes its metrics by name. They are always the same.
 	Metadata() map[string]Metadata
 	// Select returns the series of one of its metrics that match, sorted by labels, with samples in [mint, maxt]. The
 	// hints are as the engine gives them and may be nil. Labels include __name__.
@@ -65,6 +67,11 @@ type Store struct {
 	index      *index.Index
 	samples    *samples.Reader
 	histograms *histograms.Reader
+	catalog    *catalog.Catalog
+	targets    *targets.Targets
+	virtual    map[string]Virtual  // by metric
+	described  map[string]Metadata // of virtual metrics
+	computed   memo.Of[[]labels.Labels]
 }
 
 // New returns a store with nothing in memory.
@@ -82,11 +89,21 @@ func New(db *clickhouse.DB, cfg Config) *Store {
 	if cfg.Recent != nil && cfg.SoleWriter {
 		of.Generation = cfg.Recent.Generation
 	}
-	return &Store{
+	s := &Store{
 		db:         db,
 		cfg:        cfg,
 		index:      index.New(db, of),
 		samples:    samples.New(db, samples.Config{Bytes: cfg.CacheBytes, Now: cfg.Now}),
 		histograms: histograms.New(db),
+		catalog:    catalog.New(db, cfg.Now),
+		targets:    targets.New(db, cfg.Now),
+		virtual:    map[string]Virtual{},
+		described:  map[string]Metadata{},
 	}
+	for _, v := range cfg.Virtual {
+		for name, m := range v.Metadata() {
+			s.virtual[name], s.described[name] = v, m
+		}
+	}
+	return s
 }

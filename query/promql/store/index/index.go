@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"loadline/internal/clickhouse"
+	"loadline/query/promql/store/memo"
 )
 
 var (
@@ -108,8 +109,8 @@ type Index struct {
 	used     list.List      // of families, those used last in front
 	bytes    int64
 
-	names  memo[map[string]int]
-	labels memo[[]string]
+	names  memo.Of[map[string]Metric]
+	labels memo.Of[[]string]
 }
 
 // New returns an empty index.
@@ -193,13 +194,13 @@ func (x *Index) family(ctx context.Context, metric string, matchers []*labels.Ma
 
 // readWhole decides whether a metric of which some series are wanted is read whole.
 func (x *Index) readWhole(ctx context.Context, metric string) (bool, error) {
-	sizes, err := x.Sizes(ctx)
+	sizes, err := x.Metrics(ctx)
 	if err != nil {
 		return false, err
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	size := sizes[metric]
+	size := sizes[metric].Rows
 	x.partial[metric]++
 	if size <= smallMetric || size <= wholeMetric && x.partial[metric] > oftenAsked {
 		delete(x.partial, metric)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -16,55 +15,41 @@ import (
 // namesAge is for how long names are believed.
 const namesAge = 10 * time.Second
 
-// memo remembers an answer for a while. Those who ask for it while it is read wait.
-type memo[T any] struct {
-	mu    sync.Mutex
-	at    time.Time
-	value T
+// Metric is what is known of a metric without reading its series.
+type Metric struct {
+	Rows    int  // of the table series, about as many as there are series
+	Classic bool // some of them are histograms with explicit bounds
 }
 
-// get returns the answer, which read finds when it is too old.
-func (m *memo[T]) get(now time.Time, age time.Duration, read func() (T, error)) (T, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.at.IsZero() && now.Sub(m.at) < age && now.Sub(m.at) >= 0 {
-		return m.value, nil
-	}
-	value, err := read()
-	if err == nil {
-		m.value, m.at = value, now
-	}
-	return value, err
-}
-
-// Sizes returns about how many series each metric has, up to ten seconds late. The map is not to be changed.
-func (x *Index) Sizes(ctx context.Context) (map[string]int, error) {
-	return x.names.get(x.cfg.Now(), namesAge, func() (map[string]int, error) {
-		sizes := map[string]int{}
+// Metrics returns the stored metrics by name, up to ten seconds late. The map is not to be changed.
+func (x *Index) Metrics(ctx context.Context) (map[string]Metric, error) {
+	return x.names.Get(x.cfg.Now(), namesAge, func() (map[string]Metric, error) {
+		all := map[string]Metric{}
 		err := sql.Scan(ctx, x.db, "metrics", `
-SELECT toString(metric), count()
+SELECT toString(metric), count(), toUInt8(max(notEmpty(bounds)))
 FROM series
 GROUP BY metric
 LIMIT 1000000`, nil, func(rows driver.Rows) error {
 			var name string
 			var n uint64
-			if err := rows.Scan(&name, &n); err != nil {
+			var classic uint8
+			if err := rows.Scan(&name, &n, &classic); err != nil {
 				return err
 			}
-			sizes[name] = int(n)
+			all[name] = Metric{int(n), classic != 0}
 			return nil
 		})
-		return sizes, err
+		return all, err
 	})
 }
 
 // Names returns the sorted names of the stored metrics, up to ten seconds late.
 func (x *Index) Names(ctx context.Context) ([]string, error) {
-	sizes, err := x.Sizes(ctx)
+	all, err := x.Metrics(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return slices.Sorted(maps.Keys(sizes)), nil
+	return slices.Sorted(maps.Keys(all)), nil
 }
 
 // Any returns the series that match, whatever their metrics, sorted by labels.
@@ -105,7 +90,7 @@ func (x *Index) Any(ctx context.Context, matchers []*labels.Matcher) ([]*Entry, 
 
 // LabelNames returns the sorted names of all labels of stored series, up to ten seconds late.
 func (x *Index) LabelNames(ctx context.Context) ([]string, error) {
-	return x.labels.get(x.cfg.Now(), namesAge, func() ([]string, error) {
+	return x.labels.Get(x.cfg.Now(), namesAge, func() ([]string, error) {
 		names := []string{labels.MetricName}
 		err := x.strings(ctx, "label names", `
 SELECT toString(name)
@@ -129,6 +114,22 @@ WHERE `+w.String()+`
 LIMIT 1000000`, w.Args, &values)
 	slices.Sort(values)
 	return values, err
+}
+
+// Bounds returns the bounds of all histograms that have explicit ones, in no order.
+func (x *Index) Bounds(ctx context.Context) ([]float64, error) {
+	var out []float64
+	err := sql.Scan(ctx, x.db, "bounds", `
+SELECT DISTINCT arrayJoin(bounds)
+FROM series
+WHERE kind IN ('histogram', 'delta_histogram')
+LIMIT 1000000`, nil, func(rows driver.Rows) error {
+		var bound float64
+		err := rows.Scan(&bound)
+		out = append(out, bound)
+		return err
+	})
+	return out, err
 }
 
 // strings appends the rows of a statement with one column.
