@@ -136,7 +136,7 @@ func (v *evaluation) annotate(ls labels.Labels) {
 	if v.leaf.Func != "rate" && v.leaf.Func != "increase" {
 		return
 	}
-	name := ls.Get(labels.MetricName)
+	name := ls.Get(model.MetricNameLabel)
 	if name == "" {
 		return
 	}

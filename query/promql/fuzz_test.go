@@ -25,7 +25,7 @@ func compareRandom(t *testing.T, seed uint64, expressionsPerData int) {
 		clear(got.unfit.until)
 		text := expressions{r}.vector(r.IntN(4))
 		if at := randomTimes(r, base); r.IntN(20) == 0 && at.step == 0 {
-			text = text + "[10m:1m]"
+			text += "[10m:1m]"
 		}
 		at := randomTimes(r, base)
 		var opts upstream.QueryOpts

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/promql/parser/posrange"
@@ -134,7 +135,7 @@ func TestHintsAreThoseOfTheOriginal(t *testing.T) {
 }
 
 func TestMetricIsSelectedByName(t *testing.T) {
-	name := labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "m")
+	name := labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "m")
 	if got := Metric([]*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, "a", "b"), name}); got != "m" {
 		t.Errorf("metric %q", got)
 	}
