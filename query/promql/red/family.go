@@ -13,11 +13,11 @@ type family struct {
 	metadata store.Metadata
 	columns  []column
 	job      bool   // the series have a label job; then the first columns are service, env and version
-	count    string // the aggregate that is counted
-	// duration and latency are aggregates too, and make the metric a histogram.
-	duration, latency string
-	unit              int64 // the width of the finest slices
-	rows              func(w *sql.Where, from, to time.Time, slice time.Duration) string
+	group    string // what the columns are made of
+	count    string // the column that is counted
+	duration string // the column that sums up durations, which makes the metric a histogram of latency
+	unit     int64  // the width of the finest slices
+	rows     func(w *sql.Where, from, to time.Time, slice time.Duration) string
 }
 
 // Expressions over the RED rollups.
@@ -29,7 +29,7 @@ const (
 
 func families() map[string]*family {
 	spans := family{
-		job: true, count: "sum(requests)", unit: 10 * second, rows: rollupRows,
+		job: true, count: "requests", unit: 10 * second, rows: rollupRows,
 	}
 	duration, calls := spans, spans
 	duration.metadata = store.Metadata{
@@ -45,7 +45,9 @@ func families() map[string]*family {
 		{"status", statusText},
 		{"http_status_class", classText},
 	}
-	duration.duration, duration.latency = "sum(duration)", "sumMap(latency)"
+	duration.duration = "duration"
+	duration.group = "service, env, version, operation, kind, status, error"
+	calls.group = "service, env, version, operation, kind, error"
 	calls.metadata = store.Metadata{Type: "counter", Help: "Spans by service, name, kind and status, adjusted for sampling. The status OK is not told from UNSET."}
 	calls.columns = []column{
 		{"service", "service"},
@@ -56,7 +58,7 @@ func families() map[string]*family {
 		{"status_code", "if(error, 'STATUS_CODE_ERROR', 'STATUS_CODE_UNSET')"},
 	}
 	edges := family{
-		unit: minute, rows: edgeRows,
+		unit: minute, rows: edgeRows, group: "client, server, server_type, env",
 		columns: []column{
 			{"client", "client"},
 			{"server", "server"},
@@ -65,10 +67,10 @@ func families() map[string]*family {
 		},
 	}
 	requests, failed, latency := edges, edges, edges
-	requests.count, failed.count = "sum(calls)", "sum(errors)"
+	requests.count, failed.count = "calls", "errors"
 	requests.metadata = store.Metadata{Type: "counter", Help: "Calls between two services, or a service and a database, queue or third party."}
 	failed.metadata = store.Metadata{Type: "counter", Help: "Failed calls between two services, or a service and a database, queue or third party."}
-	latency.count, latency.duration, latency.latency = "sum(calls)", "sum(duration)", "sumMap(latency)"
+	latency.count, latency.duration = "calls", "duration"
 	latency.metadata = store.Metadata{Type: "histogram", Unit: "seconds", Help: "Durations of calls as the client sees them."}
 	server := latency
 	server.metadata.Help = "Durations of calls as the client sees them, under the name that service graph dashboards ask for. The server's own are in " + SpanDuration + "."

@@ -18,17 +18,16 @@ import (
 
 // The metrics.
 const (
-	SpanDuration        = "traces_span_duration_seconds"
-	SpanCalls           = "traces_spanmetrics_calls_total"
-	EdgeRequests        = "traces_service_graph_request_total"
-	EdgeFailed          = "traces_service_graph_request_failed_total"
-	EdgeServerSeconds   = "traces_service_graph_request_server_seconds"
-	EdgeClientSeconds   = "traces_service_graph_request_client_seconds"
-	Up                  = "up"
-	maxValues           = 10_000_000 // that an answer may hold: samples of floats, buckets of histograms
-	maxSeries           = 500_000
-	jobsAge             = 10 * time.Second
-	bytesOfEmptyEntries = 25 // of an entry in RowBinary without buckets
+	SpanDuration      = "traces_span_duration_seconds"
+	SpanCalls         = "traces_spanmetrics_calls_total"
+	EdgeRequests      = "traces_service_graph_request_total"
+	EdgeFailed        = "traces_service_graph_request_failed_total"
+	EdgeServerSeconds = "traces_service_graph_request_server_seconds"
+	EdgeClientSeconds = "traces_service_graph_request_client_seconds"
+	Up                = "up"
+	maxValues         = 10_000_000 // that an answer may hold: samples of floats, buckets of histograms
+	maxSeries         = 500_000
+	jobsAge           = 10 * time.Second
 )
 
 var errTooMany = errors.New("too many samples: select fewer series, a shorter range or a wider step")

@@ -1,27 +1,16 @@
 package red
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"loadline/internal/schema"
 	"loadline/query/promql/series"
-	"loadline/query/rollup"
 	"loadline/query/sql"
 )
-
-// entry is what happened in a cell of a series.
-type entry struct {
-	cell       int
-	count, sum float64
-	latency    rollup.Histogram
-}
 
 // selectFamily reads the series of a family and makes samples of them.
 func (v *Metrics) selectFamily(ctx context.Context, metric string, f *family, q question, matchers []*labels.Matcher) ([]*series.Series, error) {
@@ -34,30 +23,24 @@ func (v *Metrics) selectFamily(ctx context.Context, metric string, f *family, q 
 	if err != nil {
 		return nil, err
 	}
-	var w sql.Where
-	statement := f.statement(&w, g, jobs, matchers)
+	all, err := v.read(ctx, metric, f, g, jobs, matchers)
+	if err != nil {
+		return nil, err
+	}
 	var out []*series.Series
 	values := 0
 	total := newCumulative(v.bounds)
-	err = f.scan(ctx, v, metric, statement, w.Args, jobs, func(name labels.Labels, blob string) error {
-		if !matches(name, matchers) {
-			return nil
-		}
-		entries, err := f.entries(blob)
-		if err != nil {
-			return err
-		}
-		s := &series.Series{Name: name}
-		values += f.fill(s, g, entries, total)
+	for _, r := range all {
+		s := &series.Series{Name: r.name}
+		values += f.fill(s, g, r.ordered(), total)
 		if values > maxValues || len(out) >= maxSeries {
-			return errTooMany
+			return nil, errTooMany
 		}
 		if len(s.Column.T)+len(s.Histograms) > 0 {
 			out = append(out, s)
 		}
-		return nil
-	})
-	return out, err
+	}
+	return out, nil
 }
 
 // unitAt is the width of the finest slices that are kept since the start of the question, unless windows are too narrow
@@ -75,31 +58,44 @@ func (f *family) unitAt(q question, now time.Time) int64 {
 	return unit
 }
 
-// statement is the SQL that returns the columns of every series, and its cells as RowBinary.
-func (f *family) statement(w *sql.Where, g grid, jobs map[resource]string, matchers []*labels.Matcher) string {
-	from, to := time.UnixMilli(g.base), time.UnixMilli(g.point(g.cells))
+// where adds to w what rows of a time have to meet, and returns how far their slices are from the base of the grid.
+func (f *family) where(w *sql.Where, g grid, from, to time.Time, jobs map[resource]string, matchers []*labels.Matcher) string {
 	w.SliceRange(from, to)
 	f.pushAll(w, jobs, matchers)
 	position := "(toInt64(toUnixTimestamp(slice)) - " + w.Bind("Int64", g.base/second) + ")"
 	if g.gaps() {
 		w.Add("modulo(" + position + ", " + w.Bind("Int64", g.step/second) + ") < " + w.Bind("Int64", g.window/second))
 	}
-	cell := "toUInt64(intDiv(" + position + ", " + w.Bind("Int64", g.cell/second) + ") + 1) AS cell"
+	return position
+}
+
+// statement is the SQL that returns the columns of every series with the cells from first up to last as RowBinary.
+// Counts are added up by cell. Histograms come as they are stored, one after the other: adding them up costs the engine
+// five times as much as [adder.add].
+func (f *family) statement(w *sql.Where, g grid, first, last int, jobs map[resource]string, matchers []*labels.Matcher) string {
+	from, to := time.UnixMilli(g.point(first)), time.UnixMilli(g.point(last))
+	position := f.where(w, g, from, to, jobs, matchers)
+	cell := "toUInt32(intDiv(" + position + ", " + w.Bind("Int64", g.cell/second) + ") + 1) AS cell"
 	slice := time.Duration(gcd(g.cell, gcd(g.base, hour))) * time.Millisecond
 	rows := f.rows(w, from, to, slice)
-	values, entry := f.count+" AS n", "cell, n"
-	if f.latency != "" {
-		values += ", " + f.duration + " AS d, " + f.latency + " AS l"
-		entry += ", d, arrayZip(l.1, l.2)"
-	}
-	return "SELECT " + keys(f.columns) + ", formatRowNoNewline('RowBinary', groupArray((" + entry + `)))
+	if f.duration == "" {
+		return "SELECT " + expressions(f.columns) + `, formatRowNoNewline('RowBinary', (groupArray(cell), groupArray(n)))
 FROM
 (
-  SELECT ` + expressions(f.columns) + ", " + cell + ", " + values + `
+  SELECT ` + f.group + ", " + cell + ", sum(" + f.count + `) AS n
   FROM ` + rows + `
-  GROUP BY ` + keys(f.columns) + `, cell
+  GROUP BY ` + f.group + `, cell
 )
-GROUP BY ` + keys(f.columns)
+GROUP BY ` + f.group
+	}
+	return "SELECT " + expressions(f.columns) + `, formatRowNoNewline('RowBinary', (groupArray(cell), groupArray(n), groupArray(d), groupArray(size), groupArrayArray(indexes), groupArrayArray(counts)))
+FROM
+(
+  SELECT ` + f.group + ", " + cell + ", " + f.count + " AS n, " + f.duration + ` AS d,
+    toUInt16(length(latency.1)) AS size, latency.1 AS indexes, latency.2 AS counts
+  FROM ` + rows + `
+)
+GROUP BY ` + f.group
 }
 
 // pushAll adds the conditions of the matchers that speak of columns.
@@ -134,59 +130,13 @@ func onlyInbound(m *labels.Matcher) bool {
 	return true
 }
 
-// scan calls fn for each row of an answer with the labels of its columns and what is in the last column.
-func (f *family) scan(ctx context.Context, v *Metrics, metric, statement string, args []any, jobs map[resource]string, fn func(labels.Labels, string) error) error {
-	values := make([]string, len(f.columns)+1)
-	dest := make([]any, len(values))
-	for i := range values {
-		dest[i] = &values[i]
-	}
-	b := labels.NewScratchBuilder(len(f.columns) + 2)
-	return sql.Scan(ctx, v.db, metric, statement, args, func(rows driver.Rows) error {
-		if err := rows.Scan(dest...); err != nil {
-			return err
-		}
-		b.Reset()
-		b.Add(labels.MetricName, metric)
-		for i, c := range f.columns {
-			if values[i] != "" {
-				b.Add(c.label, values[i])
-			}
-		}
-		if f.job {
-			b.Add("job", jobOf(jobs, resource{values[0], values[1], values[2]}))
-		}
-		b.Sort()
-		return fn(b.Labels(), values[len(values)-1])
-	})
-}
-
-// entries reads the cells of a series.
-func (f *family) entries(blob string) ([]entry, error) {
-	b := sql.NewBinary(blob)
-	width := 16
-	if f.latency != "" {
-		width = bytesOfEmptyEntries
-	}
-	list := make([]entry, b.Size(width))
-	for i := range list {
-		e := &list[i]
-		e.cell, e.count = int(b.Uint64()), b.Float64()
-		if f.latency != "" {
-			e.sum, e.latency = b.Float64(), rollup.ReadHistogram(b)
-		}
-	}
-	slices.SortFunc(list, func(a, b entry) int { return cmp.Compare(a.cell, b.cell) })
-	return list, b.Err()
-}
-
 // fill makes the samples of a series and returns how many values it took.
 func (f *family) fill(s *series.Series, g grid, entries []entry, total *cumulative) int {
 	active := make([]int, len(entries))
 	for i, e := range entries {
 		active[i] = e.cell
 	}
-	if f.latency != "" {
+	if f.duration != "" {
 		all := total.histograms(entries)
 		g.each(active, func(t int64, counted int) {
 			s.Histograms = append(s.Histograms, series.Histogram{T: t, H: all[counted]})
@@ -218,7 +168,7 @@ func (v *Metrics) labelsOf(ctx context.Context, metric string, f *family, mint, 
 	rows := f.rows(&w, from, to, labelSlice(from, to))
 	statement := "SELECT " + expressions(f.columns) + ", '' AS nothing\nFROM " + rows + "\nGROUP BY " + keys(f.columns)
 	var out []labels.Labels
-	err = f.scan(ctx, v, metric, statement, w.Args, jobs, func(name labels.Labels, _ string) error {
+	err = f.scan(ctx, v, metric, statement, w.Args, jobs, func(_ string, name labels.Labels, _ string) error {
 		if matches(name, matchers) {
 			out = append(out, name)
 		}
