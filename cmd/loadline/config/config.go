@@ -79,6 +79,8 @@ type Query struct {
 	Timeout       time.Duration
 	MaxSamples    int // in memory at a time
 	MaxConcurrent int // the rest waits
+	// Features are names of Prometheus's feature flags, separated by commas.
+	Features string
 }
 
 // Retention says how long and how much of each signal is kept. A zero age or size does not limit.
@@ -143,6 +145,7 @@ func (c *Config) settings() []setting {
 		{key: "query.timeout", usage: "how long a PromQL query may take", value: durationValue{&c.Query.Timeout}},
 		{key: "query.max_samples", usage: "samples that a PromQL query may hold in memory", value: intValue{&c.Query.MaxSamples}},
 		{key: "query.max_concurrent", usage: "PromQL queries at a time; more wait", value: intValue{&c.Query.MaxConcurrent}},
+		{key: "query.features", usage: "PromQL feature flags as in Prometheus, separated by commas: promql-delayed-name-removal, use-start-timestamps, type-and-unit-labels", value: stringValue{&c.Query.Features}},
 		{key: "retention.traces", usage: "keep spans this long; 0 keeps them", value: durationValue{&c.Retention.Traces}},
 		{key: "retention.trace_index", usage: "find spans by trace id this long; 0 is as long as spans are kept", value: durationValue{&c.Retention.TraceIndex}},
 		{key: "retention.rollups", usage: "keep request, error and latency counts this long; 0 keeps them", value: durationValue{&c.Retention.Rollups}},

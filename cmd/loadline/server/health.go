@@ -23,6 +23,7 @@ import (
 func (s *Server) openPages() (*web.Server, error) {
 	return web.New(web.Config{
 		Store:    s.store,
+		Metrics:  s.metrics.explorer,
 		Health:   s.webHealth,
 		Version:  selfmon.BuildInfo().Version,
 		Logger:   s.log.With("component", "web"),

@@ -20,6 +20,7 @@ import (
 	"loadline/cmd/loadline/config"
 	"loadline/cmd/loadline/fault"
 	"loadline/ingest"
+	"loadline/ingest/compact"
 	"loadline/ingest/otlp"
 	"loadline/internal/schema"
 	"loadline/internal/selfmon"
@@ -39,6 +40,8 @@ type Server struct {
 	storage   *storage
 	pipeline  *ingest.Pipeline
 	store     *query.Store
+	metrics   *prometheus
+	compactor *compact.Compactor
 	web       *web.Server
 	rate      rate // of accepted spans
 }
@@ -79,12 +82,17 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server, 
 	s.pipeline, err = ingest.New(s.storage.db, ingest.Config{
 		Dir:         filepath.Join(cfg.Storage.Path, "wal"),
 		MaxLogBytes: cfg.WAL.MaxSize,
+		MaxAge:      anyAge(cfg.Ingest.MaxAge),
 		Logger:      log,
 	})
 	if err != nil {
 		return nil, &fault.Error{Code: fault.Storage, Err: err, Hint: "free the disk, fix its permissions, or choose another directory with --storage.path"}
 	}
 	s.store = query.New(s.storage.db)
+	s.compactor = compact.New(s.storage.db, compact.Config{Logger: log.With("component", "compact")})
+	if s.metrics, err = s.openPrometheus(); err != nil {
+		return nil, err
+	}
 	if s.web, err = s.openPages(); err != nil {
 		return nil, err
 	}
@@ -124,6 +132,14 @@ func (s *Server) openReceivers() (*otlp.Server, error) {
 	return nil, &fault.Error{Code: fault.Config, Err: err, Hint: "correct the otlp section of the configuration"}
 }
 
+// anyAge turns the setting's 0 into what the write path calls no limit.
+func anyAge(limit time.Duration) time.Duration {
+	if limit == 0 {
+		return -1
+	}
+	return limit
+}
+
 // closeReceivers frees the OTLP ports of a server that never ran.
 func (s *Server) closeReceivers() {
 	done, cancel := context.WithCancel(context.Background())
@@ -157,6 +173,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		start("receivers", s.receivers.Run),
 		start("write path", s.pipeline.Run),
 		start("service graph", s.pipeline.RunEdges),
+		start("compaction", s.compactor.Run),
 		start("pages", func(ctx context.Context) error { return s.serveHTTP(ctx, s.pages, s.handler()) }),
 		start("live updates", s.web.Run),
 		start("watch", s.watch),
@@ -199,6 +216,7 @@ func (s *Server) handler() http.Handler {
 	for _, path := range []string{"/metrics", "/version", "/-/healthy", "/-/ready"} {
 		mux.Handle(path, management)
 	}
+	s.metrics.api.Register(mux)
 	mux.Handle("/", s.web.Handler())
 	return mux
 }

@@ -1,0 +1,103 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"loadline/cmd/loadline/config"
+	"loadline/cmd/loadline/fault"
+	"loadline/ingest/remotewrite"
+	"loadline/internal/selfmon"
+	"loadline/query/promql"
+	"loadline/query/promql/red"
+	"loadline/query/promql/store"
+	stored "loadline/query/promql/store/cardinality"
+	"loadline/web/explorer"
+	"loadline/web/promapi"
+)
+
+// prometheus is what Loadline is to Prometheus's users: the API, the remote write receiver, and the page over both.
+type prometheus struct {
+	api      *promapi.API
+	write    *remotewrite.Handler
+	explorer *explorer.Explorer
+}
+
+// openPrometheus makes the PromQL side of a server whose storage and write path are open.
+func (s *Server) openPrometheus() (*prometheus, error) {
+	cfg, err := engineConfig(s.cfg.Query)
+	if err != nil {
+		return nil, &fault.Error{Code: fault.Config, Err: err, Hint: "the names are those of Prometheus's --enable-feature"}
+	}
+	cfg.Logger = s.log.With("component", "promql")
+	engine, parser := promql.NewEngine(cfg), promql.Parser()
+	metrics := store.New(s.storage.db, store.Config{
+		Recent:     s.pipeline.Head(),
+		SoleWriter: s.storage.engine != nil,
+		Virtual:    []store.Virtual{red.New(s.storage.db, red.Config{})},
+	})
+	p := &prometheus{
+		write: remotewrite.New(remotewrite.Config{
+			Export: s.pipeline.Export, MaxRequestBytes: int(s.cfg.OTLP.MaxBody), Log: s.log.With("component", "remote write"),
+		}),
+		explorer: explorer.New(explorer.Config{Engine: engine, Source: metrics, Parser: parser, Logger: s.log.With("component", "explorer")}),
+	}
+	build := selfmon.BuildInfo()
+	p.api, err = promapi.New(promapi.Config{
+		Engine: engine, Store: metrics, Parser: parser, Write: p.write, OTLP: s.receivers,
+		Describe: func(ctx context.Context, limit int) (promapi.Cardinality, error) {
+			stats, err := metrics.Describe(ctx, limit)
+			return cardinality(stats), err
+		},
+		Flags: s.flags(), MaxConcurrency: s.cfg.Query.MaxConcurrent, Timeout: s.cfg.Query.Timeout,
+		Version: build.Version, Revision: build.Commit, Retention: config.FormatDuration(s.cfg.Retention.Metrics),
+		Logger: s.log.With("component", "prometheus api"),
+	})
+	return p, err
+}
+
+// engineConfig is how PromQL is evaluated.
+func engineConfig(q config.Query) (promql.Config, error) {
+	cfg := promql.Config{MaxSamples: q.MaxSamples, Timeout: q.Timeout}
+	flags := map[string]*bool{
+		"promql-delayed-name-removal": &cfg.DelayedNameRemoval,
+		"use-start-timestamps":        &cfg.StartTimestamps,
+		"type-and-unit-labels":        &cfg.TypeAndUnitLabels,
+	}
+	for name := range strings.SplitSeq(q.Features, ",") {
+		if name = strings.TrimSpace(name); name == "" {
+			continue
+		}
+		flag := flags[name]
+		if flag == nil {
+			return cfg, fmt.Errorf("query.features: unknown feature %q", name)
+		}
+		*flag = true
+	}
+	return cfg, nil
+}
+
+// flags are the settings of the process, as status/flags shows them.
+func (s *Server) flags() map[string]string {
+	out := map[string]string{}
+	for _, setting := range s.cfg.Settings() {
+		out[setting.Key] = setting.Value
+	}
+	return out
+}
+
+func cardinality(s store.Stats) promapi.Cardinality {
+	counts := func(all []stored.Count) []promapi.Count {
+		out := make([]promapi.Count, 0, len(all))
+		for _, c := range all {
+			out = append(out, promapi.Count(c))
+		}
+		return out
+	}
+	return promapi.Cardinality{
+		Series: s.Series, LabelPairs: s.LabelPairs, Chunks: s.Chunks, MinTime: s.MinTime, MaxTime: s.MaxTime,
+		SeriesByMetric: counts(s.SeriesByMetric), ValuesByLabel: counts(s.ValuesByLabel),
+		BytesByLabel: counts(s.BytesByLabel), SeriesByLabelPair: counts(s.SeriesByLabelPair),
+	}
+}
