@@ -76,14 +76,22 @@ func (r *Remote) addSeries(s *request.Series) error {
 	if err == nil && r.awaiting > 0 {
 		err = s.Items(&r.exemplars)
 	}
-	var invalid *request.Invalid
-	if err != nil && !errors.As(err, &invalid) { // invalid labels, of which nothing was collected
+	if err != nil && !isInvalid(err) {
 		return err
 	}
 	if r.series != nil && s.Metadata.Hash != 0 {
 		r.describe(s.Metadata.Family(r.series.metric), &s.Metadata)
 	}
 	return nil
+}
+
+// isInvalid says whether an error is about what the check rejected.
+func isInvalid(err error) bool {
+	if err == nil {
+		return false
+	}
+	var invalid *request.Invalid
+	return errors.As(err, &invalid)
 }
 
 func (r *Remote) addSample(sample request.Sample) error {
@@ -114,11 +122,9 @@ func startMillis(start, ms int64) int64 {
 
 func (r *Remote) addHistogram(message []byte) error {
 	h := &r.histogram
-	var invalid *request.Invalid
-	if err := h.Decode(message); err != nil {
-		if errors.As(err, &invalid) {
-			return nil
-		}
+	if err := h.Decode(message); isInvalid(err) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	if request.CheckTime(r.window, h.Time) != wire.Accepted {
@@ -217,11 +223,9 @@ func (r *Remote) label() (metric, service string, err error) {
 // last ones were of.
 func (r *Remote) addExemplar(message []byte) error {
 	e := &r.exemplar
-	var invalid *request.Invalid
-	if err := e.Decode(r.from, message); err != nil {
-		if errors.As(err, &invalid) {
-			return nil
-		}
+	if err := e.Decode(r.from, message); isInvalid(err) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	if request.CheckTime(r.window, e.Time) != wire.Accepted {

@@ -271,6 +271,7 @@ func BenchmarkRemote(b *testing.B) {
 					if rows := r.b.Samples(); len(rows) != series {
 						b.Fatal(len(rows))
 					}
+					r.b.Blocks() // and so remember that the series are stored
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*series*samples*requests), "ns/sample")
 			})

@@ -152,8 +152,8 @@ func (s *Series) Labels(dst []Label) (labels []Label, metric []byte, err error) 
 	if err != nil {
 		return dst, nil, err
 	}
-	i, ok := slices.BinarySearchFunc(dst, nameLabel, func(l Label, name string) int { return strings.Compare(string(l.Name), name) })
-	if !ok {
+	i := slices.IndexFunc(dst, func(l Label) bool { return string(l.Name) == nameLabel })
+	if i < 0 {
 		return dst, nil, invalid("the label %s is missing", nameLabel)
 	}
 	if metric = dst[i].Value; len(metric) > wire.MaxNameBytes {
