@@ -163,9 +163,7 @@ func TestLabels(t *testing.T) {
 			t.Errorf("%s %v: Select %s", metric, matchers, diff)
 		}
 	}
-	on := func(typ labels.MatchType, name, value string) *labels.Matcher {
-		return labels.MustNewMatcher(typ, name, value)
-	}
+	on := labels.MustNewMatcher
 	is := func(m ...*labels.Matcher) []*labels.Matcher { return m }
 	cart200 := `{__name__="traces_span_duration_seconds", env="production", http_status_class="2xx", job="front/web", kind="server", operation="GET /cart", service="web", status="ok", version="1.0"}`
 	cart503 := `{__name__="traces_span_duration_seconds", env="production", http_status_class="5xx", job="front/web", kind="server", operation="GET /cart", service="web", status="error", version="1.0"}`

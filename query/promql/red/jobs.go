@@ -15,6 +15,9 @@ import (
 // resource is what the rollups know of who sent a span.
 type resource struct{ service, env, version string }
 
+// jobsAge is how old the namespaces of services may be.
+const jobsAge = 10 * time.Second
+
 // jobs knows the namespaces of services, which the rollups do not have. It asks at most every jobsAge.
 type jobs struct {
 	db  *clickhouse.DB

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"loadline/query/rollup"
@@ -32,7 +33,7 @@ type record struct {
 
 const (
 	// pieceRows is how many rows of a table are read at once, some 100 bytes each.
-	pieceRows = 1_000_000
+	pieceRows = 300_000
 	// maxRows bounds the rows behind an answer. It takes seconds to read so many.
 	maxRows = 20_000_000
 	// fewCells are read without asking first how many rows there are.
@@ -225,7 +226,7 @@ func (f *family) scan(ctx context.Context, v *Metrics, metric, statement string,
 			return err
 		}
 		b.Reset()
-		b.Add(labels.MetricName, metric)
+		b.Add(model.MetricNameLabel, metric)
 		for i, c := range f.columns {
 			if values[i] != "" {
 				b.Add(c.label, values[i])

@@ -16,7 +16,7 @@ import (
 	"loadline/query/promql/store"
 )
 
-// The metrics.
+// The names of the metrics.
 const (
 	SpanDuration      = "traces_span_duration_seconds"
 	SpanCalls         = "traces_spanmetrics_calls_total"
@@ -25,9 +25,12 @@ const (
 	EdgeServerSeconds = "traces_service_graph_request_server_seconds"
 	EdgeClientSeconds = "traces_service_graph_request_client_seconds"
 	Up                = "up"
-	maxValues         = 10_000_000 // that an answer may hold: samples of floats, buckets of histograms
-	maxSeries         = 500_000
-	jobsAge           = 10 * time.Second
+)
+
+// What an answer may hold.
+const (
+	maxValues = 10_000_000 // samples of floats and buckets of histograms
+	maxSeries = 500_000
 )
 
 var errTooMany = errors.New("too many samples: select fewer series, a shorter range or a wider step")
@@ -59,7 +62,7 @@ func New(db *clickhouse.DB, cfg Config) *Metrics {
 
 // Metadata implements store.Virtual.
 func (v *Metrics) Metadata() map[string]store.Metadata {
-	all := map[string]store.Metadata{Up: upMetadata}
+	all := map[string]store.Metadata{Up: {Type: "gauge", Help: upHelp}}
 	for name, f := range v.families {
 		all[name] = f.metadata
 	}

@@ -6,30 +6,29 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"loadline/query/promql/series"
-	"loadline/query/promql/store"
 	"loadline/query/sql"
 )
 
-var upMetadata = store.Metadata{
-	Type: "gauge",
-	Help: "1 while an instance that sends OTLP was heard of in the last five minutes, 0 for an hour or two after, then absent.",
-}
+const upHelp = "1 while an instance that sends OTLP was heard of in the last five minutes, 0 for an hour or two after, then absent."
 
 const (
 	// seenMargin is how much later than the stored last_seen an instance may have been heard of.
 	seenMargin = hour
 	// silence is for how long up is 0.
 	silence = hour
-	// upValues bounds the samples of up.
-	upValues = maxValues
-	// upColumn are the labels of resources that up has.
-	namespaced = "if(attributes['service.namespace'] = '', service, concat(attributes['service.namespace'], '/', service))"
 )
 
-var upColumns = []column{{"job", namespaced}, {"instance", "instance"}}
+// upColumns are the labels that up makes of resources.
+func upColumns() []column {
+	return []column{
+		{"job", "if(attributes['service.namespace'] = '', service, concat(attributes['service.namespace'], '/', service))"},
+		{"instance", "instance"},
+	}
+}
 
 // process is an instance of a service: what resources of one job and instance stand for.
 type process struct {
@@ -69,7 +68,7 @@ func (v *Metrics) selectUp(ctx context.Context, q question, matchers []*labels.M
 		if len(s.Column.T) > 0 {
 			out = append(out, s)
 		}
-		if values += len(s.Column.T); values > upValues {
+		if values += len(s.Column.T); values > maxValues {
 			return nil, errTooMany
 		}
 	}
@@ -112,17 +111,18 @@ func upAt(t, last, seen int64) (float64, bool) {
 func (v *Metrics) processes(ctx context.Context, g grid, matchers []*labels.Matcher) ([]*process, map[uint64]*process, error) {
 	var w sql.Where
 	w.Add("last_seen >= " + w.Seconds(time.UnixMilli(g.base-lookback-seenMargin-silence)))
+	columns := upColumns()
 	for _, m := range matchers {
-		push(&w, upColumns, m)
+		push(&w, columns, m)
 	}
 	var all []*process
 	byName, byResource := map[[2]string]*process{}, map[uint64]*process{}
 	b := labels.NewScratchBuilder(3)
 	err := sql.Scan(ctx, v.db, "instances", `
-SELECT resource_id, `+expressions(upColumns)+`, max(last_seen)
+SELECT resource_id, `+expressions(columns)+`, max(last_seen)
 FROM resources
 WHERE `+w.String()+`
-GROUP BY resource_id, `+keys(upColumns), w.Args, func(rows driver.Rows) error {
+GROUP BY resource_id, `+keys(columns), w.Args, func(rows driver.Rows) error {
 		var id uint64
 		var name [2]string
 		var seen time.Time
@@ -132,8 +132,8 @@ GROUP BY resource_id, `+keys(upColumns), w.Args, func(rows driver.Rows) error {
 		p := byName[name]
 		if p == nil {
 			b.Reset()
-			b.Add(labels.MetricName, Up)
-			for i, c := range upColumns {
+			b.Add(model.MetricNameLabel, Up)
+			for i, c := range columns {
 				if name[i] != "" {
 					b.Add(c.label, name[i])
 				}
