@@ -87,6 +87,10 @@ func (h *Head) Bytes() int64 { return h.bytes.Load() }
 func (h *Head) Add(now time.Time, rows []samples.Row) (batch uint64) {
 	h.writing.Lock()
 	defer h.writing.Unlock()
+	if len(rows) == 0 {
+		h.evict(now)
+		return h.batch
+	}
 	h.batch++
 	late := now.Add(-lateAge).UnixMilli()
 	oldest := now.UnixMilli()

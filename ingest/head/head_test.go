@@ -228,7 +228,7 @@ func TestUnflushed(t *testing.T) {
 		t.Errorf("%d of 400 samples are left", n)
 	}
 	h.Flushed(at, first+200)
-	h.Flushed(at, h.Add(at, nil))
+	h.Flushed(at, h.Add(at, []samples.Row{row("n", 1, 0, at, 0, 1)}))
 	if n := len(all(t, h, "m")) + len(all(t, h, "old")); n != 0 {
 		t.Errorf("%d samples are left", n)
 	}
