@@ -167,7 +167,7 @@ func (b *Builder) addSingle(p *points.Point) error {
 		b.samples.add(s, p.Time, b.startTime(p), p.Value)
 	case points.Histogram:
 		if !p.Stale() && b.cache.encodings[latest] != s {
-			b.cache.encodings[latest] = s
+			b.cache.encodings[latest], s.run = s, nil // between its points may be some with other bounds
 		}
 		b.addHistogram(s, p, points.CustomSchema, b.startTime(p))
 	case points.Exponential:
@@ -231,23 +231,30 @@ func (b *Builder) find(encoding uint64, p *points.Point, suffix string, quantile
 		id := b.labeler.ID(b.kind, p.Bounds)
 		s = b.cache.identify(encoding, b.family.name+suffix, b.resource.Job, id, b.kind)
 	}
+	second := uint32(p.Time / 1e9)
+	if b.covered(s, second) {
+		return s, nil
+	}
+	if !labeled {
+		if err := b.label(p, quantile); err != nil {
+			return nil, err
+		}
+	}
+	b.series.append(s, b.labeler.Labels, p.Bounds, second)
+	return s, nil
+}
+
+// covered reports whether a row of the table series covers a sample of s in the given Unix second, or will do so.
+func (b *Builder) covered(s *series, second uint32) bool {
 	if s.batch != b.cache.batch {
 		s.batch, s.row, s.announce = b.cache.batch, -1, -1
 	}
-	second := uint32(p.Time / 1e9)
-	switch {
-	case s.announce >= 0:
-		c := &b.series.covers[s.announce]
-		c.first, c.last = min(c.first, second), max(c.last, second)
-	case second < s.first || second > s.last:
-		if !labeled {
-			if err := b.label(p, quantile); err != nil {
-				return nil, err
-			}
-		}
-		b.series.append(s, b.labeler.Labels, p.Bounds, second)
+	if s.announce < 0 {
+		return s.last > 0 && s.first <= second && second <= s.last
 	}
-	return s, nil
+	c := &b.series.covers[s.announce]
+	c.first, c.last = min(c.first, second), max(c.last, second)
+	return true
 }
 
 func (b *Builder) label(p *points.Point, quantile *float64) error {

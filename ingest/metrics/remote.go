@@ -16,9 +16,6 @@ import (
 	"loadline/ingest/wire"
 )
 
-// maxRuns bounds the histogram series whose last histogram is remembered.
-const maxRuns = 100_000
-
 // Remote collects the requests of Prometheus remote write in a builder. Names and labels are stored as they come. It
 // belongs to the builder's goroutine.
 type Remote struct {
@@ -29,7 +26,6 @@ type Remote struct {
 	labels    []request.Label
 	histogram request.Histogram
 	exemplar  request.Exemplar
-	runs      map[*series]*request.Run
 
 	// of the request and the series that are being read
 	window   wire.Window
@@ -41,7 +37,7 @@ type Remote struct {
 
 // NewRemote returns a collector into b.
 func NewRemote(b *Builder) *Remote {
-	r := &Remote{b: b, runs: map[*series]*request.Run{}}
+	r := &Remote{b: b}
 	r.items = request.Items{
 		Sample:    r.addSample,
 		Histogram: r.addHistogram,
@@ -98,6 +94,11 @@ func (r *Remote) addSample(sample request.Sample) error {
 	if request.CheckTime(r.window, sample.Time) != wire.Accepted {
 		return nil
 	}
+	if ended := r.endOfHistograms(sample.Value); ended != nil {
+		r.histogram = request.Histogram{Time: sample.Time, Start: sample.Start, Sum: sample.Value}
+		r.storeHistogram(ended, &r.histogram)
+		return nil
+	}
 	s, err := r.find(r.from.Hash, sample.Time, false, nil)
 	if err != nil {
 		return err
@@ -105,6 +106,15 @@ func (r *Remote) addSample(sample request.Sample) error {
 	r.b.samples.add(s, uint64(sample.Time)*1_000_000, startMillis(sample.Start, sample.Time), sample.Value)
 	r.stored(s)
 	return nil
+}
+
+// endOfHistograms returns the series that a value ends as a stale marker when only histograms are known with its labels.
+// Agents end histograms so, and as a float the marker would be the beginning of another series.
+func (r *Remote) endOfHistograms(value float64) *series {
+	if math.Float64bits(value) != math.Float64bits(points.StaleNaN()) || r.b.cache.encodings[r.from.Hash] != nil {
+		return nil
+	}
+	return r.b.cache.encodings[points.Mix(r.from.Hash, math.MaxUint64)]
 }
 
 func (r *Remote) stored(s *series) {
@@ -141,23 +151,13 @@ func (r *Remote) addHistogram(message []byte) error {
 		if s, err = r.find(encoding, h.Time, true, h.Bounds); err != nil {
 			return err
 		}
-		r.b.cache.encodings[latest] = s
+		if r.b.cache.encodings[latest] != s {
+			// The series with these labels went on elsewhere meanwhile, with other bounds.
+			r.b.cache.encodings[latest], s.run = s, nil
+		}
 	}
 	r.storeHistogram(s, h)
-	r.stored(s)
 	return nil
-}
-
-func (r *Remote) run(s *series) *request.Run {
-	run := r.runs[s]
-	if run == nil {
-		if len(r.runs) >= maxRuns {
-			clear(r.runs)
-		}
-		run = new(request.Run)
-		r.runs[s] = run
-	}
-	return run
 }
 
 // find returns a series of r.from and sees to it that a row of the table series covers the time, in Unix milliseconds.
@@ -187,19 +187,6 @@ func (r *Remote) find(encoding uint64, ms int64, histogram bool, bounds []float6
 	}
 	b.series.append(s, b.labeler.Labels, bounds, second)
 	return s, nil
-}
-
-// covered reports whether a row of the table series covers a sample of s in the given Unix second, or will do so.
-func (b *Builder) covered(s *series, second uint32) bool {
-	if s.batch != b.cache.batch {
-		s.batch, s.row, s.announce = b.cache.batch, -1, -1
-	}
-	if s.announce < 0 {
-		return s.last > 0 && s.first <= second && second <= s.last
-	}
-	c := &b.series.covers[s.announce]
-	c.first, c.last = min(c.first, second), max(c.last, second)
-	return true
 }
 
 // label brings the labels of r.from into the builder's labeler.
@@ -267,11 +254,17 @@ func (r *Remote) describe(name string, m *request.Metadata) {
 
 // storeHistogram stores a histogram of a series.
 func (r *Remote) storeHistogram(s *series, h *request.Histogram) {
-	r.b.histograms.Add(&samples.Histogram{
+	row := samples.Histogram{
 		Metric: s.metric, Service: s.service, ID: s.id, ST: startMillis(h.Start, h.Time), Time: h.Time, Schema: int8(h.Schema),
 		ZeroThreshold: h.ZeroThreshold, ZeroCount: h.ZeroCount, Count: h.Count, Sum: h.Sum, Min: math.NaN(), Max: math.NaN(),
-		Stale: h.Stale(), Above: h.Above, Below: h.Below, Hint: samples.Hint(r.run(s).Hint(h)),
-	})
+		Stale: h.Stale(), Above: h.Above, Below: h.Below, Hint: h.Hint,
+	}
+	if s.run == nil {
+		s.run = &samples.Run{}
+	}
+	row.Hint = s.run.Hint(&row)
+	r.b.histograms.Add(&row)
+	r.stored(s)
 }
 
 // storeExemplar stores an exemplar of a series. Its trace and span are in labels by the names of OpenMetrics' examples;

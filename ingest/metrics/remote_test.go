@@ -120,6 +120,7 @@ func TestRemoteHistograms(t *testing.T) {
 	receive(t, r, request.V1, v1(t, prompb.TimeSeries{
 		Histograms: []prompb.Histogram{
 			custom(at, 1, 5, 10), custom(at+1, 1, 5, 10), custom(at+2, 1, 5, 20), custom(at+3, points.StaleNaN()),
+			custom(at+4, 1, 5, 10), // but what came meanwhile has other bounds
 		},
 		// On the wire of 1.0 exemplars come before the histograms that they are of.
 		Exemplars: []prompb.Exemplar{{Timestamp: at, Value: 3}},
@@ -136,12 +137,26 @@ func TestRemoteHistograms(t *testing.T) {
 	for _, h := range got["histograms"] {
 		byTime[h["ts"]] = h
 	}
-	compare(t, []nativetest.Row{byTime[at], byTime[at+1], byTime[at+2], byTime[at+3]},
+	compare(t, []nativetest.Row{byTime[at], byTime[at+1], byTime[at+2], byTime[at+3], byTime[at+4]},
 		nativetest.Row{"series_id": ids["[5 10]"], "schema": int64(-53), "hint": int64(0), "count": 2.0, "min": math.NaN(), "max": math.NaN()},
 		nativetest.Row{"series_id": ids["[5 10]"], "hint": int64(2)},
 		nativetest.Row{"series_id": ids["[5 20]"], "hint": int64(0)},
-		nativetest.Row{"series_id": ids["[5 20]"], "stale": uint64(1), "hint": int64(0), "pos_idx": []any{}})
-	compare(t, got["exemplars"], nativetest.Row{"series_id": ids["[5 20]"], "value": 3.0})
+		nativetest.Row{"series_id": ids["[5 20]"], "stale": uint64(1), "hint": int64(0), "pos_idx": []any{}},
+		nativetest.Row{"series_id": ids["[5 10]"], "hint": int64(0)})
+	compare(t, got["exemplars"], nativetest.Row{"series_id": ids["[5 10]"], "value": 3.0})
+
+	// A stale marker of a float ends the histograms, unless there are floats with the labels.
+	r.b.Reset()
+	end := prompb.TimeSeries{Samples: []prompb.Sample{{Timestamp: at + 5, Value: points.StaleNaN()}}}
+	receive(t, r, request.V1, v1(t, end, "__name__", "took"))
+	got = tables(t, r.b)
+	compare(t, got["histograms"], nativetest.Row{"series_id": ids["[5 10]"], "ts": at + 5, "stale": uint64(1)})
+	if len(got["samples"])+len(got["series"]) > 0 {
+		t.Errorf("%v", got)
+	}
+	receive(t, r, request.V1, v1(t, prompb.TimeSeries{Samples: []prompb.Sample{{Timestamp: at + 6}}}, "__name__", "took"))
+	receive(t, r, request.V1, v1(t, end, "__name__", "took"))
+	compare(t, tables(t, r.b)["samples"], nativetest.Row{"metric": "took"})
 }
 
 // TestRemoteExemplarAlone sends an exemplar whose series has no sample.

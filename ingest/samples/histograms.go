@@ -30,11 +30,12 @@ type Bucket struct {
 // Hint says how a histogram stands to the one before it in its series, as in the table histograms.
 type Hint int8
 
-// The hints. NotReset spares readers a look at the buckets.
+// The hints. NotReset spares readers a look at the buckets; Reset is what senders say, and is not stored.
 const (
-	UnknownReset Hint = 0
-	NotReset     Hint = 2
-	GaugeHint    Hint = 3
+	UnknownReset Hint = iota
+	Reset
+	NotReset
+	GaugeHint
 )
 
 // Histograms is a block of the table histograms. It belongs to one goroutine.

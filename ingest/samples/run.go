@@ -6,20 +6,25 @@ type Run struct {
 	last  Histogram
 }
 
-// Hint says how a cumulative histogram stands to the one before it. It only says NotReset when no count went down and the
-// start is the same, because readers then look no further.
+// Hint says how a histogram, whose own hint is the sender's, stands to the one before it. It only says NotReset when no
+// count went down and the start is the same, because readers then look no further. A reset is found where it is read: what
+// the sender says of it is about the histogram that the sender saw last, which need not be the one that is stored.
 func (r *Run) Hint(h *Histogram) Hint {
-	if r.known && h.Time <= r.last.Time {
-		return UnknownReset
+	gauge := h.Hint == GaugeHint && !h.Stale
+	late := r.known && h.Time <= r.last.Time // it tells nothing about the next one
+	goesOn := r.known && !late && !gauge && !h.Stale && h.Hint != Reset && r.last.continues(h)
+	if !late {
+		r.known = !h.Stale && !gauge
 	}
-	goesOn := r.known && !h.Stale && r.last.continues(h)
-	r.known = !h.Stale
-	if r.known {
+	if r.known && !late {
 		above, below := r.last.Above, r.last.Below
 		r.last = *h
 		r.last.Above, r.last.Below = append(above[:0], h.Above...), append(below[:0], h.Below...)
 	}
-	if goesOn {
+	switch {
+	case gauge:
+		return GaugeHint
+	case goesOn:
 		return NotReset
 	}
 	return UnknownReset

@@ -162,41 +162,6 @@ func TestFamily(t *testing.T) {
 	f(99, "x", "x", "unknown", points.KindGauge)
 }
 
-func TestRun(t *testing.T) {
-	var run Run
-	f := func(want Hint, h Histogram) {
-		t.Helper()
-		if got := run.Hint(&h); got != want {
-			t.Errorf("%+v: hint %d, want %d", h, got, want)
-		}
-	}
-	above := func(index int32, count float64) []Bucket { return []Bucket{{Index: index, Count: count}} }
-	f(HintUnknown, Histogram{Time: 1, Count: 1, Above: above(1, 1)})
-	f(HintNotReset, Histogram{Time: 2, Count: 1, Above: above(1, 1)})
-	f(HintNotReset, Histogram{Time: 3, Count: 3, Above: []Bucket{{Index: 0, Count: 1}, {Index: 1, Count: 2}}, Hint: HintNotReset})
-	f(HintUnknown, Histogram{Time: 2, Count: 9, Above: above(1, 9)}) // late, and it is forgotten
-	f(HintNotReset, Histogram{Time: 4, Count: 3, Above: []Bucket{{Index: 0, Count: 1}, {Index: 1, Count: 2}}})
-	f(HintUnknown, Histogram{Time: 5, Count: 9, Above: above(1, 9)}) // without bucket 0
-	f(HintUnknown, Histogram{Time: 6, Count: 9, Above: above(1, 9), Hint: HintReset})
-	f(HintUnknown, Histogram{Time: 7, Count: 9, Above: above(1, 8), ZeroCount: 1})
-	f(HintUnknown, Histogram{Time: 8, Count: 8, Above: above(1, 8)})
-	f(HintNotReset, Histogram{Time: 9, Count: 9, Above: above(1, 8), Below: above(1, 1)})
-	f(HintUnknown, Histogram{Time: 10, Count: 9, Above: above(1, 9)})
-	f(HintUnknown, Histogram{Time: 11, Count: 10, Above: above(1, 10), Schema: 1})
-	f(HintUnknown, Histogram{Time: 12, Count: 10, Above: above(1, 10), Schema: 1, ZeroThreshold: 1})
-	f(HintUnknown, Histogram{Time: 13, Count: 10, Above: above(1, 10), Schema: points.CustomSchema, BoundsHash: 1})
-	f(HintUnknown, Histogram{Time: 14, Count: 10, Above: above(1, 10), Schema: points.CustomSchema, BoundsHash: 2})
-	f(HintUnknown, Histogram{Time: 15, Count: 10, Above: above(1, 10), Schema: points.CustomSchema, BoundsHash: 2, Start: 9})
-	f(HintUnknown, Histogram{Time: 16, Sum: points.StaleNaN()})
-	f(HintUnknown, Histogram{Time: 17, Count: 10})
-	f(HintNotReset, Histogram{Time: 18, Count: 10})
-	f(HintGauge, Histogram{Time: 19, Count: 1, Hint: HintGauge})
-	f(HintUnknown, Histogram{Time: 20, Count: 2})
-	f(HintNotReset, Histogram{Time: 21, Count: 2})
-	f(HintGauge, Histogram{Time: 20, Count: 2, Hint: HintGauge})
-	f(HintNotReset, Histogram{Time: 22, Count: 2})
-}
-
 // FuzzCheck looks for a request that makes the reader panic, or that is read differently a second time.
 func FuzzCheck(f *testing.F) {
 	r := newV2()

@@ -23,22 +23,6 @@ const (
 // in the finest schema, but what is observed lies closer together.
 const maxBuckets = 1 << 14
 
-// Hint says how a histogram stands to the one before it in its series, as the table histograms and both versions number
-// it.
-type Hint uint8
-
-// The hints.
-const (
-	HintUnknown Hint = iota
-	HintReset
-	HintNotReset
-	HintGauge
-)
-
-// Bucket is a bucket that is not empty. Index is that of Prometheus: of the upper bound in the schema, or into the custom
-// bounds.
-type Bucket = samples.Bucket
-
 // Histogram is a decoded Histogram of either version.
 type Histogram struct {
 	Time, Start      int64 // in Unix milliseconds; Start is 0 when the sender does not know it
@@ -46,10 +30,10 @@ type Histogram struct {
 	Count, ZeroCount float64
 	Sum              float64
 	ZeroThreshold    float64
-	Hint             Hint      // the sender's
-	Bounds           []float64 // of the custom schema
-	BoundsHash       uint64    // of Bounds
-	Above, Below     []Bucket  // on either side of zero
+	Hint             samples.Hint     // the sender's
+	Bounds           []float64        // of the custom schema
+	BoundsHash       uint64           // of Bounds
+	Above, Below     []samples.Bucket // on either side of zero; an index is Prometheus', or into the custom bounds
 
 	integer                  bool
 	count, zero              uint64
@@ -130,8 +114,8 @@ func (h *Histogram) set(fc *easyproto.FieldContext) (ok bool) {
 		h.countsAbove, ok = unpack(h, h.countsAbove, fc, 8, fc.UnpackDoubles)
 	case 14:
 		var hint uint64
-		if hint, ok = fc.Uint64(); hint <= uint64(HintGauge) {
-			h.Hint = Hint(hint)
+		if hint, ok = fc.Uint64(); hint <= uint64(samples.GaugeHint) { // both versions number them as the table does
+			h.Hint = samples.Hint(hint)
 		}
 	case 15:
 		h.Time, ok = fc.Int64()
@@ -185,7 +169,7 @@ func (h *Histogram) appendSpan(dst []span, fc *easyproto.FieldContext) ([]span, 
 
 // empty takes everything out of a stale histogram: what else the sender wrote does not count.
 func (h *Histogram) empty() {
-	h.Schema, h.Count, h.ZeroCount, h.ZeroThreshold, h.Hint, h.Bounds = 0, 0, 0, 0, HintUnknown, h.Bounds[:0]
+	h.Schema, h.Count, h.ZeroCount, h.ZeroThreshold, h.Hint, h.Bounds = 0, 0, 0, 0, samples.UnknownReset, h.Bounds[:0]
 }
 
 // check brings the buckets into the form in which they are stored, and says what is wrong with the histogram, or nothing.
@@ -256,7 +240,7 @@ func (h *Histogram) checkCustom() string {
 }
 
 // sparse appends the non-empty buckets of one side, and adds integer counts to total.
-func (h *Histogram) sparse(dst []Bucket, spans []span, deltas []int64, counts []float64, total *uint64) ([]Bucket, string) {
+func (h *Histogram) sparse(dst []samples.Bucket, spans []span, deltas []int64, counts []float64, total *uint64) ([]samples.Bucket, string) {
 	values := len(counts)
 	if h.integer {
 		values = len(deltas)
@@ -272,7 +256,7 @@ func (h *Histogram) sparse(dst []Bucket, spans []span, deltas []int64, counts []
 			return dst, fmt.Sprintf("span %d is beyond the %d buckets, or beyond all indexes", i+1, values)
 		}
 		for range s.length {
-			b := Bucket{Index: int32(next)}
+			b := samples.Bucket{Index: int32(next)}
 			if h.integer {
 				delta := deltas[used]
 				// Counting below zero ends above the largest count of the signed deltas.
@@ -306,7 +290,7 @@ func (h *Histogram) reduce() {
 	}
 	down := uint(h.Schema - maxSchema)
 	h.Schema = maxSchema
-	for _, side := range []*[]Bucket{&h.Above, &h.Below} {
+	for _, side := range []*[]samples.Bucket{&h.Above, &h.Below} {
 		merged := (*side)[:0]
 		for _, b := range *side {
 			// The bucket's upper bound lies in (i-1, i] of the coarser schema.

@@ -15,6 +15,7 @@ import (
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
 	"loadline/ingest/points"
+	"loadline/ingest/samples"
 	"loadline/ingest/wire"
 )
 
@@ -204,7 +205,7 @@ func TestHash(t *testing.T) {
 		s, _ := walk(t, V1, encode(t, &prompb.WriteRequest{Timeseries: []prompb.TimeSeries{one}}))
 		return s[0].Hash
 	}
-	if labels("__name__", "up", "job", "a") != labels("__name__", "up", "job", "a") || labels("__name__", "up") == labels("__name__", "up", "x", "") {
+	if once, again := labels("__name__", "up"), labels("__name__", "up"); once != again || once == labels("__name__", "up", "x", "") {
 		t.Error("hashes of 1.0")
 	}
 	// Label fields with others between them are the same series.
@@ -387,16 +388,16 @@ func compareHistogram(t *testing.T, want *histogram.FloatHistogram, got *Histogr
 	t.Helper()
 	expected := Histogram{
 		Time: ms, Start: start, Schema: want.Schema, Count: want.Count, ZeroCount: want.ZeroCount, Sum: want.Sum,
-		ZeroThreshold: want.ZeroThreshold, Hint: Hint(want.CounterResetHint), Bounds: want.CustomValues, BoundsHash: got.BoundsHash,
+		ZeroThreshold: want.ZeroThreshold, Hint: samples.Hint(want.CounterResetHint), Bounds: want.CustomValues, BoundsHash: got.BoundsHash,
 	}
 	for it := want.PositiveBucketIterator(); it.Next(); {
 		if b := it.At(); b.Count != 0 {
-			expected.Above = append(expected.Above, Bucket{Index: b.Index, Count: b.Count})
+			expected.Above = append(expected.Above, samples.Bucket{Index: b.Index, Count: b.Count})
 		}
 	}
 	for it := want.NegativeBucketIterator(); it.Next(); {
 		if b := it.At(); b.Count != 0 {
-			expected.Below = append(expected.Below, Bucket{Index: b.Index, Count: b.Count})
+			expected.Below = append(expected.Below, samples.Bucket{Index: b.Index, Count: b.Count})
 		}
 	}
 	if diff := cmp.Diff(&expected, got, same); diff != "" {
