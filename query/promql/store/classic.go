@@ -1,12 +1,15 @@
 package store
 
 import (
+	"slices"
+
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 
 	"loadline/query/promql/series"
 	"loadline/query/promql/store/histograms"
+	"loadline/query/promql/store/index"
 	"loadline/query/promql/store/samples"
 )
 
@@ -14,6 +17,10 @@ import (
 func (sel *selection) classic(view *histograms.View) []storage.Series {
 	var all []storage.Series
 	for i, e := range sel.entries {
+		// A histogram without bounds may be one with exponential buckets, which only its samples tell.
+		if sel.onlyLabels && !slices.ContainsFunc(e.Rows, func(r index.Row) bool { return len(r.Bounds) > 0 }) {
+			continue
+		}
 		for _, s := range view.Series(e) {
 			all = append(all, &classicSeries{sel, view, s, i})
 		}

@@ -44,7 +44,7 @@ func (q *querier) Select(ctx context.Context, _ bool, hints *storage.SelectHints
 	all := sel.series()
 	var warnings annotations.Annotations
 	if found.classic != nil {
-		all = append(all, q.newSelection(ctx, found.classic.entries, mint, maxt, true).classic(found.classic.view)...)
+		all = append(all, q.newSelection(ctx, found.classic.entries, mint, maxt, onlyLabels).classic(found.classic.view)...)
 	}
 	for _, metric := range found.virtual {
 		computed, w, err := q.compute(ctx, metric, mint, maxt, hints, found.matchers)

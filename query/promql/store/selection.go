@@ -29,6 +29,7 @@ type selection struct {
 	*Store
 	ctx        context.Context
 	mint, maxt int64
+	onlyLabels bool
 	entries    []*index.Entry
 	recent     map[*index.Row][]run
 	stored     int64 // the last time that has to be read from ClickHouse
@@ -52,11 +53,10 @@ type batch struct {
 	histograms map[*index.Row][]histograms.Row
 }
 
-// newSelection selects of entries those that may have samples in [mint, maxt]. What the write path still has is left out
-// on demand.
-func (s *Store) newSelection(ctx context.Context, entries []*index.Entry, mint, maxt int64, withoutRecent bool) *selection {
-	sel := &selection{Store: s, ctx: ctx, mint: mint, maxt: maxt, stored: maxt}
-	if s.cfg.Recent != nil && !withoutRecent {
+// newSelection selects of entries those that may have samples in [mint, maxt].
+func (s *Store) newSelection(ctx context.Context, entries []*index.Entry, mint, maxt int64, onlyLabels bool) *selection {
+	sel := &selection{Store: s, ctx: ctx, mint: mint, maxt: maxt, onlyLabels: onlyLabels, stored: maxt}
+	if s.cfg.Recent != nil && !onlyLabels {
 		sel.readRecent(entries)
 	}
 	for _, e := range entries {
@@ -86,7 +86,7 @@ func (sel *selection) readRecent(entries []*index.Entry) {
 		service string
 		id      uint64
 	}
-	byMetric := map[string]map[key]*index.Row{}
+	byMetric := map[string]map[key]*index.Row{} // of float series
 	for _, e := range entries {
 		for i := range e.Rows {
 			r := &e.Rows[i]

@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +15,7 @@ import (
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 
+	"loadline/internal/chunk"
 	"loadline/internal/clickhouse"
 	"loadline/internal/clickhouse/chtest"
 	"loadline/query/promql/series"
@@ -20,17 +24,18 @@ import (
 // base is the start of a bucket, in Unix milliseconds, and the end of the third bucket after it is the time of the tests.
 const base = int64(1_777_888_800_000)
 
-// fixture is a database with a store, whose clock goes on by a minute when it is asked.
+// fixture is a database with a store, whose clock goes on by a step, at first a minute, when it is asked.
 type fixture struct {
 	*testing.T
 	db    *clickhouse.DB
 	store *Store
 	now   time.Time
+	step  time.Duration
 }
 
 func newFixture(t *testing.T, cfg Config) *fixture {
-	f := &fixture{T: t, db: chtest.New(t), now: time.UnixMilli(base + 3*bucketMs)}
-	cfg.Now = func() time.Time { f.now = f.now.Add(time.Minute); return f.now }
+	f := &fixture{T: t, db: chtest.New(t), now: time.UnixMilli(base + 3*bucketMs), step: time.Minute}
+	cfg.Now = func() time.Time { f.now = f.now.Add(f.step); return f.now }
 	f.store = New(f.db, cfg)
 	return f
 }
@@ -65,6 +70,57 @@ FROM (
 GROUP BY bucket`,
 		clickhouse.Named("metric", metric), clickhouse.Named("service", service), clickhouse.Named("id", id), clickhouse.Named("st", st),
 		clickhouse.Named("base", base), clickhouse.Named("t", seconds), clickhouse.Named("v", values))
+}
+
+// compact moves what samples has of one bucket to chunks, in the way that the process does.
+func (f *fixture) compact(bucket int64) {
+	f.Helper()
+	rows, err := f.db.Query(f.Context(), `
+SELECT toString(metric), toString(service), series_id, st, off, value
+FROM samples
+WHERE bucket = toDateTime({bucket:Int64}, 'UTC')
+LIMIT 1000`, clickhouse.Named("bucket", bucket/1000))
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var metric, service string
+		var id uint64
+		var st int64
+		var off []uint32
+		var value []float64
+		if err := rows.Scan(&metric, &service, &id, &st, &off, &value); err != nil {
+			f.Fatal(err)
+		}
+		order := map[uint32]float64{}
+		for i := range off {
+			order[off[i]] = value[i]
+		}
+		off, value = slices.Sorted(maps.Keys(order)), value[:0]
+		for _, o := range off {
+			value = append(value, order[o])
+		}
+		f.chunks(metric, service, id, bucket, st, off, value)
+	}
+	if err := rows.Err(); err != nil {
+		f.Fatal(err)
+	}
+	f.exec(fmt.Sprintf("ALTER TABLE samples DROP PARTITION '%s'", time.UnixMilli(bucket).UTC().Format(time.DateTime)))
+}
+
+// chunks writes rows of the table chunks.
+func (f *fixture) chunks(metric, service string, id uint64, bucket, st int64, off []uint32, value []float64) {
+	f.Helper()
+	for _, c := range chunk.Append(nil, off, value) {
+		f.exec(`INSERT INTO chunks (metric, service, bucket, series_id, st, n, t0, dt, t, scale, v0, v)
+SELECT {metric:String}, {service:String}, toDateTime({bucket:Int64}, 'UTC'), {id:UInt64}, {st:Int64}, {n:UInt32}, {t0:UInt32}, {dt:UInt32},
+	unhex({t:String}), {scale:Int8}, {v0:Int64}, unhex({v:String})`,
+			clickhouse.Named("metric", metric), clickhouse.Named("service", service), clickhouse.Named("bucket", bucket/1000), clickhouse.Named("id", id),
+			clickhouse.Named("st", st), clickhouse.Named("n", c.N), clickhouse.Named("t0", c.T0), clickhouse.Named("dt", c.DT),
+			clickhouse.Named("t", hex.EncodeToString([]byte(c.T))), clickhouse.Named("scale", c.Scale), clickhouse.Named("v0", c.V0),
+			clickhouse.Named("v", hex.EncodeToString([]byte(c.V))))
+	}
 }
 
 func matchers(t testing.TB, text string) []*labels.Matcher {

@@ -54,7 +54,7 @@ func Read(ctx context.Context, db *clickhouse.DB, rows []*index.Row, start, end 
 	w.Add("ts >= fromUnixTimestamp64Milli(" + w.Bind("Int64", min(max(start, 0), last)) + ", 'UTC')")
 	w.Add("ts <= fromUnixTimestamp64Milli(" + w.Bind("Int64", min(max(end, 0), last)) + ", 'UTC')")
 	err := sql.Scan(ctx, db, "exemplars", `
-SELECT formatRowNoNewline('RowBinary', metric, service, series_id, toUnixTimestamp64Milli(ts), value, trace_id, span_id, attributes)
+SELECT formatRow('RowBinary', metric, service, series_id, toUnixTimestamp64Milli(ts), value, trace_id, span_id, attributes)
 FROM exemplars
 WHERE `+w.String()+`
 ORDER BY ts DESC

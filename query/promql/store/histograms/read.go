@@ -64,7 +64,7 @@ func (r *Reader) Read(ctx context.Context, rows []*index.Row, mint, maxt int64) 
 	timeRange(w, mint, maxt)
 	readQueries.Inc()
 	err := sql.Scan(ctx, r.db, "histograms", `
-SELECT formatRowNoNewline('RowBinary', metric, service, series_id, toUnixTimestamp64Milli(ts), st, toInt8(schema), toUInt8(stale), toInt8(hint),
+SELECT formatRow('RowBinary', metric, service, series_id, toUnixTimestamp64Milli(ts), st, toInt8(schema), toUInt8(stale), toInt8(hint),
     zero_threshold, zero_count, count, sum, pos_idx, pos_count, neg_idx, neg_count)
 FROM histograms
 WHERE `+w.String(), w.Args, func(rows driver.Rows) error {

@@ -19,7 +19,7 @@ import (
 func (x *Index) load(ctx context.Context, names []string, pushed []*labels.Matcher) ([]*Family, error) {
 	r := newRowReader()
 	err := sql.Scan(ctx, x.db, "series", `
-SELECT formatRowNoNewline('RowBinary', metric, service, series_id, toInt8(kind), toUInt32(first), toUInt32(last), bounds, labels)
+SELECT formatRow('RowBinary', metric, service, series_id, toInt8(kind), toUInt32(first), toUInt32(last), bounds, labels)
 FROM series
 WHERE `+loadWhere(&r.where, names, pushed).String()+`
 LIMIT `+r.where.Bind("UInt64", uint64(4*x.cfg.MaxSeries)), r.where.Args, func(rows driver.Rows) error {

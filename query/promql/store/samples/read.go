@@ -38,7 +38,7 @@ func (r *Reader) read(ctx context.Context, want *request) error {
 	if len(hot) > 0 {
 		w := where(hot)
 		if err := r.scan(ctx, want, `
-SELECT formatRowNoNewline('RowBinary', metric, service, toUInt32(bucket), series_id, st, off, value)
+SELECT formatRow('RowBinary', metric, service, toUInt32(bucket), series_id, st, off, value)
 FROM samples
 WHERE `+w.String(), w.Args, readArrays); err != nil {
 			return err
@@ -49,7 +49,7 @@ WHERE `+w.String(), w.Args, readArrays); err != nil {
 	}
 	w := where(all)
 	return r.scan(ctx, want, `
-SELECT formatRowNoNewline('RowBinary', metric, service, toUInt32(bucket), series_id, st, n, t0, dt, scale, v0, t, v)
+SELECT formatRow('RowBinary', metric, service, toUInt32(bucket), series_id, st, n, t0, dt, scale, v0, t, v)
 FROM chunks
 WHERE `+w.String(), w.Args, readChunk)
 }

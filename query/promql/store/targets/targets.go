@@ -82,7 +82,7 @@ SELECT r.service, r.attributes, r.last, if(d.first > 0, d.first, r.last) AS firs
 FROM
 (
     SELECT resource_id, any(service) AS service, any(env) AS env, any(version) AS version,
-        formatRowNoNewline('RowBinary', any(attributes)) AS attributes, toInt64(toUnixTimestamp(max(last_seen))) AS last
+        formatRow('RowBinary', any(attributes)) AS attributes, toInt64(toUnixTimestamp(max(last_seen))) AS last
     FROM resources
     GROUP BY resource_id
 ) AS r
