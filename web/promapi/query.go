@@ -61,7 +61,7 @@ func (a *API) evaluate(r *http.Request, prepare prepare) answer {
 	if f != nil {
 		return failed(f)
 	}
-	text, f := param.Query(r.Form, a.cfg.Parser)
+	text, f := param.Query(r.Form)
 	if f != nil {
 		return failed(f)
 	}
@@ -153,7 +153,7 @@ func (a *API) queryExemplars(r *http.Request) answer {
 	if end.Before(start) {
 		return failed(failure.New(failure.BadData, "end timestamp must not be before start timestamp"))
 	}
-	text, f := param.Query(r.Form, a.cfg.Parser)
+	text, f := param.Query(r.Form)
 	if f != nil {
 		return failed(f)
 	}
@@ -184,7 +184,7 @@ func (a *API) queryExemplars(r *http.Request) answer {
 
 // parse returns the expression of a request.
 func (a *API) parse(r *http.Request) (parser.Expr, *failure.Error) {
-	text, f := param.Query(r.Form, a.cfg.Parser)
+	text, f := param.Query(r.Form)
 	if f != nil {
 		return nil, f
 	}

@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
@@ -31,8 +33,11 @@ const maxPoints = 11000
 // Form reads the parameters of a request, from its address and from its body of at most limit bytes.
 func Form(w http.ResponseWriter, r *http.Request, limit int64) *failure.Error {
 	r.Body = http.MaxBytesReader(w, r.Body, limit)
-	err := r.ParseMultipartForm(limit)
-	if err != nil && !errors.Is(err, http.ErrNotMultipart) {
+	err := r.ParseForm()
+	if err == nil && strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+		err = r.ParseMultipartForm(limit)
+	}
+	if err != nil {
 		return failure.New(failure.BadData, "error parsing form values: %w", err)
 	}
 	return nil
@@ -141,10 +146,16 @@ func Bool(form url.Values, name string, otherwise bool) (bool, error) {
 	return strconv.ParseBool(s)
 }
 
+// maxSelectors is how many selectors a request may have: each is looked up on its own.
+const maxSelectors = 1000
+
 var errEmptyMatcher = errors.New("match[] must contain at least one non-empty matcher")
 
 // Matchers parses selectors. Each has to have a matcher that does not match the empty string.
 func Matchers(p parser.Parser, selectors []string) ([][]*labels.Matcher, error) {
+	if len(selectors) > maxSelectors {
+		return nil, fmt.Errorf("%d selectors are more than %d", len(selectors), maxSelectors)
+	}
 	sets, err := p.ParseMetricSelectors(selectors)
 	if err != nil {
 		return nil, err
@@ -166,46 +177,53 @@ func selective(matchers []*labels.Matcher) bool {
 	return false
 }
 
-// maxQueryBytes is how long an expression may be, and maxDepth how deep it may be nested: much of what is done with one
-// is recursive, and formatting takes the square of the depth.
+// maxQueryBytes is how long an expression may be, and maxNodes how many operators and parentheses it may have: parsing
+// and formatting recurse into them and take the square of their number.
 const (
 	maxQueryBytes = 1 << 20
-	maxDepth      = 1000
+	maxNodes      = 2000
 )
 
-// Query returns the parameter query. It may be nonsense, but nothing that exhausts the stack.
-func Query(form url.Values, p parser.Parser) (string, *failure.Error) {
+// Query returns the parameter query. It may be nonsense, but nothing that exhausts the stack or the processor.
+func Query(form url.Values) (string, *failure.Error) {
 	s := form.Get("query")
-	if len(s) <= maxDepth {
+	if len(s) <= maxNodes {
 		return s, nil
 	}
 	if len(s) > maxQueryBytes {
 		return s, failure.Invalid("query", fmt.Errorf("expression of %d bytes is longer than %d", len(s), maxQueryBytes))
 	}
-	expr, err := p.ParseExpr(s)
-	if err == nil && deeper(expr, maxDepth) {
-		err = fmt.Errorf("expression is nested deeper than %d", maxDepth)
-	}
-	if err != nil {
-		return s, failure.Invalid("query", err)
+	if nodes(s, maxNodes) > maxNodes {
+		return s, failure.Invalid("query", fmt.Errorf("expression has more than %d operators and parentheses", maxNodes))
 	}
 	return s, nil
 }
 
-// deeper reports whether an expression is nested deeper than most, without going there.
-func deeper(n parser.Node, most int) bool {
-	if n == nil {
-		return false
-	}
-	if most == 0 {
-		return true
-	}
-	for child := range parser.ChildrenIter(n) {
-		if deeper(child, most-1) {
-			return true
+// nodes counts the operators and opening parentheses of an expression, until there are more than most.
+func nodes(s string, most int) (n int) {
+	lexer := parser.Lex(strings.Map(plainByte, s))
+	for n <= most {
+		var item parser.Item
+		lexer.NextItem(&item)
+		switch {
+		case item.Typ == parser.EOF || item.Typ == parser.ERROR:
+			return n
+		case item.Typ == parser.LEFT_PAREN || item.Typ.IsOperator():
+			n++
 		}
 	}
-	return false
+	return n
+}
+
+// plainByte turns what only some parsers take in names, letters that are not ASCII and dots, into what all take.
+func plainByte(r rune) rune {
+	switch {
+	case r >= utf8.RuneSelf:
+		return 'x'
+	case r == '.':
+		return '0'
+	}
+	return r
 }
 
 // Timeout returns how long a request may take: the parameter timeout, but not more than most.
