@@ -1,6 +1,6 @@
-// Package ingest is the write path: OTLP request bytes go into a write-ahead log, are acknowledged, and become large
-// Native blocks that are inserted into ClickHouse. One log segment is one block per table with one deduplication
-// token, so a span counts once however often a segment is retried or replayed.
+// Package ingest is the write path: the bytes of requests, of OTLP and of Prometheus remote write, go into a write-ahead
+// log, are acknowledged, and become large Native blocks that are inserted into ClickHouse. One log segment is one block
+// per table with one deduplication token, so a span counts once however often a segment is retried or replayed.
 package ingest
 
 import (

@@ -1,5 +1,5 @@
-// Package metrics turns OTLP metric requests into the blocks of the tables series, samples, histograms, exemplars and
-// metadata.
+// Package metrics turns OTLP metric requests, and those of Prometheus remote write, into the blocks of the tables series,
+// samples, histograms, exemplars and metadata. What follows is about OTLP; of the other see Remote.
 //
 // Names and labels are stored in Prometheus' spelling, by the rules of otlptranslator; metadata keeps the names and
 // units of OpenTelemetry. Of a resource only job and instance become labels: the rest is in the table resources.

@@ -17,9 +17,9 @@ func (r *Run) Hint(h *Histogram) Hint {
 		r.known = !h.Stale && !gauge
 	}
 	if r.known && !late {
-		above, below := r.last.Above, r.last.Below
+		above, below := append(r.last.Above[:0], h.Above...), append(r.last.Below[:0], h.Below...)
 		r.last = *h
-		r.last.Above, r.last.Below = append(above[:0], h.Above...), append(below[:0], h.Below...)
+		r.last.Above, r.last.Below = above, below
 	}
 	switch {
 	case gauge:

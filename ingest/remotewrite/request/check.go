@@ -26,7 +26,9 @@ func (c *Checker) Check(version Version, body []byte, window wire.Window) (wire.
 	defer c.pool.Put(k)
 	k.tally, k.window, k.reader.Version = wire.Tally{}, window, version
 	err := k.reader.Walk(body, k.visit, k.metadata)
-	k.series = nil
+	k.reader.forget()
+	clear(k.labels[:cap(k.labels)])
+	k.series, k.exemplar = nil, Exemplar{}
 	return k.tally, err
 }
 

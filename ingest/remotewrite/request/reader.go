@@ -93,6 +93,19 @@ func (r *Reader) Walk(body []byte, onSeries func(*Series) error, onMetadata func
 	return nil
 }
 
+// keptSymbols is for how many strings a reader keeps the memory from request to request.
+const keptSymbols = 1 << 16
+
+// forget lets go of the request that was read last.
+func (r *Reader) forget() {
+	clear(r.symbols)
+	if cap(r.symbols) > keptSymbols {
+		r.symbols = nil
+	}
+	clear(r.series.labels[:cap(r.series.labels)])
+	r.series = Series{labels: r.series.labels[:0], refs: r.series.refs[:0]}
+}
+
 // readSymbols collects the strings that the series of 2.0 refer to, and reports whether there are any.
 func (r *Reader) readSymbols(body []byte) (bool, error) {
 	r.symbols = r.symbols[:0]
