@@ -13,6 +13,7 @@ type plan struct {
 	stmt          *parser.EvalStmt
 	first, last   int64 // steps
 	lastKept      int64 // no sample is expected any more that it or a step before depends on
+	rates         int   // calls of rate and increase, which annotate
 	before, after int64 // samples that a step depends on are from before before it, to after after it
 }
 
@@ -26,14 +27,19 @@ func (e *Engine) plan(stmt *parser.EvalStmt, text string) (*plan, bool) {
 		return nil, false
 	}
 	settled := e.cfg.Now().Add(-e.cfg.Lag).UnixMilli()
-	err = parser.Walk(visitor(func(node parser.Node) error { return e.independent(node, settled) }), expr, nil)
+	p := &plan{stmt: stmt, first: stmt.Start.UnixMilli()}
+	err = parser.Walk(visitor(func(node parser.Node) error {
+		if call, ok := node.(*parser.Call); ok && (call.Func.Name == "rate" || call.Func.Name == "increase") {
+			p.rates++
+		}
+		return e.independent(node, settled)
+	}), expr, nil)
 	if err != nil {
 		return nil, false
 	}
 	if stmt.Expr, err = upstream.PreprocessExpr(expr, stmt.Start, stmt.End, stmt.Interval); err != nil {
 		return nil, false
 	}
-	p := &plan{stmt: stmt, first: stmt.Start.UnixMilli()}
 	step := stmt.Interval.Milliseconds()
 	p.last = p.first + (stmt.End.UnixMilli()-p.first)/step*step
 	mint, maxt := upstream.FindMinMaxTime(stmt)

@@ -74,7 +74,7 @@ func (q *query) rest(ctx context.Context, known, next *kept) (*upstream.Result, 
 		}
 	}
 	matrix, ok := result.Value.(upstream.Matrix)
-	if !ok || !simple(result.Warnings) {
+	if !ok || !p.simple(result.Warnings) {
 		return nil, false
 	}
 	q.keep(known, next, result)
@@ -82,10 +82,12 @@ func (q *query) rest(ctx context.Context, known, next *kept) (*upstream.Result, 
 	return result, true
 }
 
-// simple tells whether annotations are about metrics alone, and not about the values of a range.
-func simple(notes annotations.Annotations) bool {
+// simple tells whether annotations are about metrics alone, and not about the values of a range. Of two with the same text
+// the engine takes one, so there must be but one place in the query that they can be from.
+func (p *plan) simple(notes annotations.Annotations) bool {
 	for _, note := range notes {
-		if !errors.Is(note, annotations.PossibleNonCounterInfo) && !errors.Is(note, annotations.PossibleNonCounterLabelInfo) {
+		counter := errors.Is(note, annotations.PossibleNonCounterInfo) || errors.Is(note, annotations.PossibleNonCounterLabelInfo)
+		if !counter || p.rates > 1 {
 			return false
 		}
 	}
@@ -105,7 +107,7 @@ func (q *query) evaluate(ctx context.Context, first, last int64) *upstream.Resul
 
 // keep keeps a result that follows on known, which may be nil.
 func (q *query) keep(known, next *kept, result *upstream.Result) {
-	if next.last < next.first || known != nil && next.last <= known.last || result.Err != nil || !simple(result.Warnings) {
+	if next.last < next.first || known != nil && next.last <= known.last || result.Err != nil || !q.plan.simple(result.Warnings) {
 		return
 	}
 	matrix, ok := result.Value.(upstream.Matrix)
