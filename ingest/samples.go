@@ -12,6 +12,8 @@ import (
 	"loadline/ingest/head"
 	"loadline/ingest/samples"
 	"loadline/ingest/wal"
+	"loadline/ingest/wire"
+	"loadline/internal/clickhouse"
 )
 
 // How float samples wait for the table samples. A row costs the more the fewer samples of a series come together.
@@ -133,7 +135,24 @@ func (s *sampleLog) recover(inserting context.Context) error {
 			return err
 		}
 	}
+	s.lookAhead(inserting, time.Now())
 	return nil
+}
+
+// lookAhead tells the head of samples that an earlier process stored and that are dated after now: those of senders whose
+// clocks run ahead.
+func (s *sampleLog) lookAhead(ctx context.Context, now time.Time) {
+	var newest time.Time
+	err := s.p.db.QueryRow(ctx, `
+		SELECT max(t1)
+		FROM samples
+		WHERE bucket > {from:DateTime('UTC')}`,
+		clickhouse.Named("from", now.Add(-samples.BucketSeconds*time.Second).UTC().Format(time.DateTime))).Scan(&newest)
+	if err != nil {
+		s.p.logger.Warn("recent samples are read from ClickHouse for an hour", "error", err)
+		newest = now.Add(wire.MaxSkew)
+	}
+	s.head.CompleteFrom(newest.Add(time.Millisecond))
 }
 
 func (s *sampleLog) next(waiting, inserting context.Context) error {

@@ -184,6 +184,19 @@ func TestSamplesOfACrash(t *testing.T) {
 	f("in both", map[string]string{"segments": requests, "samples": samples})
 }
 
+// TestSamplesOfTheFuture: the head is not complete where an earlier process stored samples of a clock that runs ahead.
+func TestSamplesOfTheFuture(t *testing.T) {
+	db := chtest.New(t)
+	dir := t.TempDir()
+	p, stop := start(t, db, dir)
+	ahead := time.Now().Add(30 * time.Minute)
+	mustExport(t, p, ingest.Metrics, gauge(t, ahead, 1), 1)
+	stop()
+	p, stop = start(t, db, dir)
+	waitFor(t, func() bool { return p.Head().Floats("g", 0, 0, nil) > ahead.UnixMilli() })
+	stop()
+}
+
 // TestAnyAge: a negative MaxAge takes samples from the beginning of time.
 func TestAnyAge(t *testing.T) {
 	db := chtest.New(t)

@@ -207,6 +207,14 @@ func (h *Head) settle(m *metric, gone, flushed uint64) {
 	h.account(before, m.size)
 }
 
+// CompleteFrom says that an earlier process stored samples up to the given time, so that the head may be complete only
+// from there on.
+func (h *Head) CompleteFrom(t time.Time) {
+	h.writing.Lock()
+	defer h.writing.Unlock()
+	h.from.Store(max(h.from.Load(), t.UnixMilli()))
+}
+
 // Announce says that ClickHouse has series rows of the metrics that it had not.
 func (h *Head) Announce(metrics []string) {
 	if len(metrics) == 0 {

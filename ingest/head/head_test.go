@@ -93,6 +93,11 @@ func TestFloats(t *testing.T) {
 	if from != ms(time.Minute) {
 		t.Errorf("complete from %d, want a minute after the start", from)
 	}
+	h.CompleteFrom(now.Add(time.Second))
+	h.CompleteFrom(now.Add(time.Hour))
+	if _, from := read(t, h, "a", 0, 0); from != ms(time.Hour) {
+		t.Errorf("complete from %d, want an hour after the start", from)
+	}
 	if got := all(t, h, "nothing"); got != nil || h.Series() != 3 {
 		t.Errorf("%v and %d series", got, h.Series())
 	}

@@ -97,15 +97,15 @@ func (t *Tally) Message() string {
 // Window is the range of event times that are accepted for a request.
 type Window struct{ at, oldest, newest uint64 }
 
-// maxSkew is how far a sender's clock may run ahead.
-const maxSkew = time.Hour
+// MaxSkew is how far a sender's clock may run ahead.
+const MaxSkew = time.Hour
 
 // NewWindow returns the window for a request received at the given time, reaching back by maxAge.
 func NewWindow(at time.Time, maxAge time.Duration) Window {
 	return Window{
 		at:     uint64(max(at.UnixNano(), 0)),
 		oldest: uint64(max(at.Add(-maxAge).UnixNano(), 1)),
-		newest: uint64(max(at.Add(maxSkew).UnixNano(), 0)),
+		newest: uint64(max(at.Add(MaxSkew).UnixNano(), 0)),
 	}
 }
 
