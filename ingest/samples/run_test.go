@@ -1,6 +1,12 @@
 package samples
 
-import "testing"
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
+)
 
 func TestSendersHints(t *testing.T) {
 	var run Run
@@ -33,4 +39,96 @@ func TestSendersHints(t *testing.T) {
 	f(NotReset, Histogram{Time: 21, Count: 2})
 	f(GaugeHint, Histogram{Time: 20, Count: 2, Hint: GaugeHint})
 	f(NotReset, Histogram{Time: 22, Count: 2})
+}
+
+// TestHintsOfPrometheus compares with where Prometheus' storage begins another chunk, on random series.
+func TestHintsOfPrometheus(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	seen := map[Hint]int{}
+	for range 300 {
+		var run Run
+		var appender chunkenc.Appender
+		var gauge bool
+		counts := make([]float64, 4)
+		schema, threshold := int32(1), 0.25
+		for ms := range int64(100) {
+			h := &histogram.FloatHistogram{Sum: 1, CounterResetHint: histogram.UnknownCounterReset}
+			counts[random.IntN(len(counts))] += float64(random.IntN(3))
+			switch random.IntN(25) {
+			case 0:
+				clear(counts)
+			case 1:
+				counts[random.IntN(len(counts))] /= 2
+			case 2:
+				schema = 3 - schema
+			case 3:
+				threshold = 0.75 - threshold
+			case 4:
+				h.CounterResetHint = histogram.CounterReset
+			case 5:
+				h.CounterResetHint = histogram.GaugeType
+			case 6:
+				h.CounterResetHint = histogram.NotCounterReset
+			}
+			h.Schema, h.ZeroThreshold = schema, threshold
+			row := Histogram{Time: ms, Schema: int8(schema), ZeroThreshold: threshold, Hint: Hint(h.CounterResetHint)}
+			for i, count := range counts {
+				switch {
+				case i == 0:
+					h.ZeroCount, row.ZeroCount = count, count
+				case count > 0:
+					h.PositiveSpans = append(h.PositiveSpans, histogram.Span{Offset: int32(i) - next(h.PositiveSpans), Length: 1})
+					h.PositiveBuckets = append(h.PositiveBuckets, count)
+					row.Above = append(row.Above, Bucket{Index: int32(i), Count: count})
+				}
+				h.Count += count
+			}
+			row.Count = h.Count
+
+			want := UnknownReset
+			isGauge := h.CounterResetHint == histogram.GaugeType
+			if appender == nil || gauge != isGauge { // the head does not mix gauges and counters in a chunk
+				appender = newChunk(t)
+			} else {
+				want = NotReset
+			}
+			chunk, recoded, next, err := appender.AppendFloatHistogram(nil, 0, ms, h, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if chunk != nil && !recoded {
+				want = UnknownReset
+			}
+			appender, gauge = next, isGauge
+			if isGauge {
+				want = GaugeHint
+			}
+			if got := run.Hint(&row); got != want {
+				t.Fatalf("%d: %+v: hint %d, want %d", ms, row, got, want)
+			}
+			seen[want]++
+		}
+	}
+	for _, hint := range []Hint{UnknownReset, NotReset, GaugeHint} {
+		if seen[hint] < 500 {
+			t.Errorf("hint %d only %d times", hint, seen[hint])
+		}
+	}
+}
+
+// next is the index of the bucket behind spans.
+func next(spans []histogram.Span) (index int32) {
+	for _, s := range spans {
+		index += s.Offset + int32(s.Length)
+	}
+	return index
+}
+
+func newChunk(t *testing.T) chunkenc.Appender {
+	t.Helper()
+	appender, err := chunkenc.NewFloatHistogramChunk().Appender()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return appender
 }
