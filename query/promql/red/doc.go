@@ -31,7 +31,7 @@
 // # Samples
 //
 // The rollups have what happened per slice; counters are added up as they are read, from the begin of the answer on:
-// the values mean nothing but their differences, and never fall. What happened in a slice shows at its end. A late span
+// the values mean nothing but their differences, and do not fall. What happened in a slice shows at its end. A late span
 // counts where it belongs as soon as it is there, since every answer is added up anew; the newest seconds, and in the
 // service graph the newest minute, are therefore low.
 //
@@ -43,7 +43,8 @@
 // are always from the finest. When windows of rate() and increase() begin and end at slices (10 s; a minute in the
 // service graph), as in every chart whose steps are, only the values there are given, each twice, a millisecond apart:
 // as a window excludes its begin, that makes increase() the exact count, and rate(x[10s]) possible. Other windows
-// get samples at a thirtieth of their width and are extrapolated as with any scraped counter. Ranges before the 15 days
+// get samples at a thirtieth of their width and are extrapolated as with any scraped counter; what is counted within
+// the answer is then added to all values, because the engine takes a low one for the begin of the counter. Ranges before the 15 days
 // that the finest rollup is kept for are read from the coarser ones, in which windows of less than ten minutes find
 // nothing.
 //

@@ -46,17 +46,23 @@ type grid struct {
 	twins bool
 	// step is the distance of windows when the samples at their begins and ends suffice, else 0.
 	step int64
+
+	// high says that counters begin with what they will count, so that the engine does not take a small value for the
+	// begin of a counter and leaves the time before it out: every window has samples from its begin on.
+	high bool
 }
 
 // newGrid returns the coarsest grid that answers a question well. The rows behind it are slices of unit.
 func newGrid(q question, unit, now int64) grid {
 	g := grid{start: q.start, end: min(q.end, now), window: q.window}
+	rate := q.window > 0 && (q.function == "rate" || q.function == "increase")
 	switch {
-	case q.window > 0 && (q.function == "rate" || q.function == "increase") && g.align(q, unit):
+	case rate && g.align(q, unit):
 		g.twins = true
 	case q.window > 0:
 		g.cell = nice(q.window/30, unit)
 		g.base = floor(q.start-1, g.cell)
+		g.step, g.high = 0, rate
 	case q.step == 0:
 		g.base = floor(q.start-1, unit)
 		g.cell = max(floor(g.end, unit)-g.base, unit)

@@ -43,30 +43,43 @@ func newCumulative(bounds []float64) *cumulative {
 	return &cumulative{bounds: bounds, place: make([]int, len(bounds)+1)}
 }
 
-// histograms returns the histogram before the first entry, that after it, and so on.
-func (c *cumulative) histograms(entries []entry) []*histogram.FloatHistogram {
+// histograms returns the histogram before the first entry, that after it, and so on. The first is empty, or high: what
+// all entries are together.
+func (c *cumulative) histograms(entries []entry, high bool) []*histogram.FloatHistogram {
 	c.layOut(entries)
 	all := make([]histogram.FloatHistogram, len(entries)+1)
-	counts := make([]float64, len(entries)*len(c.buckets))
+	counts := make([]float64, len(all)*len(c.buckets))
 	out := make([]*histogram.FloatHistogram, len(all))
 	for i := range all {
 		h := &all[i]
 		out[i] = h
 		// Nobody needs to look for resets: they cannot happen within an answer.
 		h.Schema, h.CustomValues, h.CounterResetHint = histogram.CustomBucketsSchema, c.bounds, histogram.NotCounterReset
-		if i == 0 {
+		if i == 0 && !high {
 			continue
 		}
-		e, before := entries[i-1], &all[i-1]
-		h.Count, h.Sum = before.Count+e.count, before.Sum+e.sum/1e9
 		h.PositiveSpans = c.spans
 		h.PositiveBuckets, counts = counts[:len(c.buckets):len(c.buckets)], counts[len(c.buckets):]
-		copy(h.PositiveBuckets, before.PositiveBuckets)
-		for j, index := range e.latency.Index {
-			h.PositiveBuckets[c.place[bucketOf(index)]] += e.latency.Count[j]
+		if i == 0 {
+			for _, e := range entries {
+				c.add(h, e)
+			}
+			continue
 		}
+		before := &all[i-1]
+		h.Count, h.Sum = before.Count, before.Sum
+		copy(h.PositiveBuckets, before.PositiveBuckets)
+		c.add(h, entries[i-1])
 	}
 	return out
+}
+
+// add adds an entry to a histogram.
+func (c *cumulative) add(h *histogram.FloatHistogram, e entry) {
+	h.Count, h.Sum = h.Count+e.count, h.Sum+e.sum/1e9
+	for j, index := range e.latency.Index {
+		h.PositiveBuckets[c.place[bucketOf(index)]] += e.latency.Count[j]
+	}
 }
 
 // layOut finds the buckets that the entries need.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -201,4 +202,44 @@ func TestRates(t *testing.T) {
 	f("histogram_count(sum(rate("+SpanDuration+`{service="web"}[5m])))`, 30*time.Minute, 2)
 	f("histogram_count(sum(rate("+SpanDuration+`{service=~"we.",operation!~"x.*",kind="server"}[5m])))`, 30*time.Minute, 2)
 	f("max_over_time(sum(rate("+SpanCalls+"[5m]))[20m:1m])", 30*time.Minute+10*time.Second, 3)
+}
+
+// TestSteadyTraffic asks for the rate of steady traffic in many ways; the answer is always the same.
+func TestSteadyTraffic(t *testing.T) {
+	p := newTester(t, querytest.New(t, steady()...), after(2*time.Hour))
+	random := rand.New(rand.NewPCG(1, 2))
+	pick := func(list ...string) string { return list[random.IntN(len(list))] }
+	for range 150 {
+		at := 35*time.Minute + time.Duration(random.IntN(150))*10*time.Second
+		window := pick("1m", "90s", "5m", "10m")
+		if random.IntN(3) == 0 {
+			at += time.Duration(random.IntN(9999)) * time.Millisecond
+		}
+		modifier := pick("", "", " offset 1m", " offset 10s", " offset 7s", " @ "+fmt.Sprint(at.Seconds()+float64(querytest.Base.Unix())))
+		expr := "sum(" + pick("rate", "irate") + "(" + SpanCalls + "[" + window + "]" + modifier + "))"
+		if random.IntN(2) == 0 {
+			expr = "histogram_count(sum(rate(" + SpanDuration + "[" + window + "]" + modifier + ")))"
+		}
+		if random.IntN(3) == 0 {
+			expr = pick("min", "max", "avg") + "_over_time(" + expr + "[10m:" + pick("10s", "20s", "1m", "70s", "15s") + "]" + pick("", " offset 30s", " offset 1m") + ")"
+		}
+		if random.IntN(2) == 0 {
+			if got := p.one(expr, after(at)); !near(got, 3, 1e-3) {
+				t.Errorf("%s at %v: %v", expr, at, got)
+			}
+			continue
+		}
+		step := []time.Duration{10 * time.Second, 15 * time.Second, 40 * time.Second, time.Minute, 7 * time.Minute}[random.IntN(5)]
+		for _, values := range p.ranged(expr, after(at-8*time.Minute), after(at), step) {
+			for second, got := range values {
+				if !near(got, 3, 1e-3) {
+					t.Errorf("%s every %v until %v: %v at %d s", expr, step, at, got, second)
+					break
+				}
+			}
+			if len(values) != int(8*time.Minute/step)+1 {
+				t.Errorf("%s every %v until %v: %d values", expr, step, at, len(values))
+			}
+		}
+	}
 }

@@ -137,13 +137,18 @@ func (f *family) fill(s *series.Series, g grid, entries []entry, total *cumulati
 		active[i] = e.cell
 	}
 	if f.duration != "" {
-		all := total.histograms(entries)
+		all := total.histograms(entries, g.high)
 		g.each(active, func(t int64, counted int) {
 			s.Histograms = append(s.Histograms, series.Histogram{T: t, H: all[counted]})
 		})
 		return len(s.Histograms) + len(entries)*(len(total.buckets)+1)
 	}
 	sums := make([]float64, len(entries)+1)
+	if g.high {
+		for _, e := range entries {
+			sums[0] += e.count
+		}
+	}
 	for i, e := range entries {
 		sums[i+1] = sums[i] + e.count
 	}
