@@ -26,7 +26,7 @@ func (s *Server) welcome(w http.ResponseWriter, r *http.Request) {
 	for _, l := range screen.Snippets {
 		v.Languages = append(v.Languages, view.Choice{Label: l.Label, Href: p.With("lang", l.ID), Current: l.ID == chosen.ID})
 	}
-	v.Snippet, v.Note = view.Highlight(chosen.Snippet(httpAddr, grpcAddr)), chosen.Note
+	v.Snippet, v.Note = screen.Highlight(chosen.Snippet(httpAddr, grpcAddr)), chosen.Note
 	v.Listening = "OTLP/gRPC on " + grpcAddr + ", OTLP/HTTP on " + httpAddr + "."
 	v.Checks = s.board.Checks(p)
 	v.Arrived, _ = s.board.Arrived(r.Context()) // a failing storage shows among the checks

@@ -112,7 +112,7 @@ func lines(p view.Page, r *promql.Result, u unit, stacked bool) (*view.Chart, vi
 	t0, t1 := p.Range.From.Truncate(step), p.Range.To.Truncate(step)
 	n := int(t1.Sub(t0)/step) + 1
 	c := &view.Chart{
-		ID: "result", Title: "Result", Sub: "a point every " + view.Span(step), Unit: u.id, Stack: stacked, Size: "lg",
+		ID: "result", Title: "Result", Unit: u.id, Stack: stacked, Size: "lg",
 		Columns: view.Columns{T0: t0.Unix(), Step: int64(step / time.Second)}, Empty: "No series in this range",
 	}
 	matrix, _ := r.Value.(promql.Matrix)

@@ -120,6 +120,9 @@ func (e *Explorer) answer(ctx context.Context, p view.Page, out *view.Explorer) 
 		out.Chart, out.More = lines(p, result, unit, shown == "stacked")
 	}
 	out.Meta = append(out.Meta, view.Duration(time.Since(began)), count(size(result), "series", "series"))
+	if shown != "table" {
+		out.Meta = append(out.Meta, "a point every "+view.Span(stepOf(p.Range.To.Sub(p.Range.From))))
+	}
 }
 
 func views(p view.Page, shown string) []view.Choice {

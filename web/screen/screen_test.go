@@ -289,3 +289,11 @@ func TestSnippets(t *testing.T) {
 		}
 	}
 }
+
+func TestHighlight(t *testing.T) {
+	got := Highlight("# <b>\nexport A=\"<x>\"\nnode app.js && echo")
+	want := "<span class=\"c\"># &lt;b&gt;</span>\nexport <span class=\"k\">A</span>=<span class=\"s\">&#34;&lt;x&gt;&#34;</span>\nnode app.js &amp;&amp; echo"
+	if got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}

@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"html"
 	"net"
 	"strings"
 )
@@ -121,4 +122,22 @@ func address(configured, host, port string) string {
 		h = strings.Trim(host, "[]")
 	}
 	return net.JoinHostPort(h, p)
+}
+
+// Highlight turns a shell or configuration snippet into HTML with the classes of the style sheet. All text is escaped.
+func Highlight(snippet string) string {
+	lines := strings.Split(snippet, "\n")
+	for i, line := range lines {
+		comment := strings.HasPrefix(strings.TrimSpace(line), "#") || strings.HasPrefix(strings.TrimSpace(line), "//")
+		name, value, assigns := strings.Cut(strings.TrimPrefix(line, "export "), "=")
+		switch {
+		case comment:
+			lines[i] = `<span class="c">` + html.EscapeString(line) + `</span>`
+		case strings.HasPrefix(line, "export ") && assigns:
+			lines[i] = `export <span class="k">` + html.EscapeString(name) + `</span>=<span class="s">` + html.EscapeString(value) + `</span>`
+		default:
+			lines[i] = html.EscapeString(line)
+		}
+	}
+	return strings.Join(lines, "\n")
 }

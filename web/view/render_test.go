@@ -67,13 +67,16 @@ func sample(text string) map[string]templ.Component {
 	logs.View, logs.Logs = "logs", []LogRow{{Time: text, Severity: text, Service: text, Body: text, SpanHref: p.Link("/")}}
 	operations := trace
 	operations.View, operations.Table = "table", []OperationRow{{Service: text, Op: text}}
+	explorer := Explorer{Meta: []string{text}, Expr: text, Views: []Choice{{Label: text, Href: p.With("view", "graph")}}, Chart: &chart, Heat: traces.Heat, Table: &plain, More: Choice{Label: text, Href: p.With("all", "1")}, Warnings: []string{text}, Functions: []PromFunction{{Name: text, Signature: text}}, Browser: MetricBrowser{Filter: text, Prefixes: facet.Values, Metrics: []MetricRow{{Name: text, Type: text, Unit: text, Help: text, OTelName: text, Href: p.With("q", text), Detail: p.With("metrics", text)}}, More: text, One: &plain}}
+	unreadable := Explorer{Expr: text, Problem: &ExprProblem{Text: text, Before: text, Wrong: text, After: text}, Error: failure, Browser: MetricBrowser{Error: failure}}
 	return map[string]templ.Component{
+		"explorer": ExplorerPage(p, explorer), "unreadable": ExplorerPage(p, unreadable),
 		"overview": OverviewPage(p, Overview{Meta: []string{text}, Headline: headline, KPIs: service.KPIs, Latency: chart, Rates: chart, Services: services, Endpoints: endpoints, Slow: list, Deploys: list}),
 		"failing":  OverviewPage(p, Overview{KPIError: failure, Latency: Chart{ID: "a", Error: failure}, Rates: Chart{ID: "b", Error: failure}, Services: Services{Table: Table{Error: failure}}, Endpoints: Endpoints{Table: Table{Error: failure}}, Slow: List{Error: failure}}),
 		"empty":    OverviewPage(p, Overview{Latency: chart, Rates: chart, Services: Services{Table: Table{Empty: table.Empty}}, Endpoints: Endpoints{Table: Table{Empty: table.Empty}}}),
 		"services": ServicesPage(p, Overview{Services: services}), "service": ServicePage(p, service), "errors": ServicePage(p, failing), "instances": ServicePage(p, instances),
 		"traces": TracesPage(p, traces), "trace": TracePage(p, trace), "logs": TracePage(p, logs), "operations": TracePage(p, operations),
-		"welcome":  WelcomePage(p, Welcome{Languages: []Choice{{Label: text, Href: p.With("lang", text)}}, Snippet: Highlight(text), Note: text, Arrived: text, Listening: text, Checks: list.Items}),
+		"welcome":  WelcomePage(p, Welcome{Languages: []Choice{{Label: text, Href: p.With("lang", text)}}, Snippet: templ.EscapeString(text), Note: text, Arrived: text, Listening: text, Checks: list.Items}),
 		"settings": SettingsPage(p, Settings{Groups: []SettingsGroup{{text, list.Items}}, Tables: plain}),
 		"message":  MessagePage(p, Message{Title: text, Text: text, Tips: []string{text}, Actions: []Choice{{Label: text, Href: p.Link("/")}}}),
 	}

@@ -2,9 +2,7 @@ package view
 
 import (
 	"fmt"
-	"html"
 	"net/url"
-	"strings"
 )
 
 // PathEscape makes a name fit for one part of a path.
@@ -25,24 +23,6 @@ func tabIndex(t Trace, r SpanRow, i int) string {
 		return "0"
 	}
 	return "-1"
-}
-
-// Highlight turns a shell or configuration snippet into HTML with the classes of the style sheet. All text is escaped.
-func Highlight(snippet string) string {
-	lines := strings.Split(snippet, "\n")
-	for i, line := range lines {
-		comment := strings.HasPrefix(strings.TrimSpace(line), "#") || strings.HasPrefix(strings.TrimSpace(line), "//")
-		name, value, assigns := strings.Cut(strings.TrimPrefix(line, "export "), "=")
-		switch {
-		case comment:
-			lines[i] = `<span class="c">` + html.EscapeString(line) + `</span>`
-		case strings.HasPrefix(line, "export ") && assigns:
-			lines[i] = `export <span class="k">` + html.EscapeString(name) + `</span>=<span class="s">` + html.EscapeString(value) + `</span>`
-		default:
-			lines[i] = html.EscapeString(line)
-		}
-	}
-	return strings.Join(lines, "\n")
 }
 
 // NoColor is the colour of what belongs to no service.
