@@ -17,8 +17,9 @@ func (r *Run) Hint(h *Histogram) Hint {
 		r.known = !h.Stale && !gauge
 	}
 	if r.known && !late {
-		above, below := append(r.last.Above[:0], h.Above...), append(r.last.Below[:0], h.Below...)
+		above, below := r.last.Above[:0], r.last.Below[:0] // h may be the caller's again
 		r.last = *h
+		above, below = append(above, h.Above...), append(below, h.Below...)
 		r.last.Above, r.last.Below = above, below
 	}
 	switch {
