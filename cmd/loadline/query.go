@@ -19,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"loadline/cmd/loadline/answer"
 	"loadline/cmd/loadline/config"
 	"loadline/cmd/loadline/fault"
 )
@@ -71,22 +72,22 @@ func (o *queryOptions) run(ctx context.Context, expr string, now time.Time, stdo
 		return &fault.Error{Code: fault.Usage, Err: err, Hint: "`loadline query --help` lists the flags with their values"}
 	}
 	form.Set("query", expr)
-	answer, err := askServer(ctx, strings.TrimRight(o.url, "/")+path, form)
+	got, err := askServer(ctx, strings.TrimRight(o.url, "/")+path, form)
 	switch {
 	case ctx.Err() != nil:
 		return &fault.Error{Code: fault.Interrupted, Err: context.Cause(ctx), Quiet: true}
 	case err != nil:
 		return &fault.Error{Code: fault.Unreachable, Err: err, Hint: "--url names the server; `loadline doctor` checks it"}
-	case answer.Status != "success":
-		return answer.fault(expr)
+	case got.Status != "success":
+		return refusal(got, expr)
 	}
-	for _, w := range answer.Warnings {
+	for _, w := range got.Warnings {
 		fmt.Fprintf(stderr, "warning: %s\n", w)
 	}
-	for _, i := range answer.Infos {
+	for _, i := range got.Infos {
 		fmt.Fprintf(stderr, "info: %s\n", i)
 	}
-	out, err := answer.print(o.output)
+	out, err := got.Print(o.output)
 	if err != nil {
 		return &fault.Error{Code: fault.Unreachable, Err: err, Hint: "the server's version may differ: `loadline version`"}
 	}
@@ -149,7 +150,7 @@ func (o *queryOptions) span(now time.Time) (start, end time.Time, err error) {
 		return start, end, err
 	}
 	if end.Before(start) {
-		return start, end, fmt.Errorf("the range ends at %s, before it begins at %s", clock(end), clock(start))
+		return start, end, fmt.Errorf("the range ends at %s, before it begins at %s", end.UTC().Format(time.RFC3339), start.UTC().Format(time.RFC3339))
 	}
 	return start, end, nil
 }
@@ -204,7 +205,7 @@ func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), '
 func unixSeconds(t time.Time) string { return seconds(time.Duration(t.UnixMilli()) * time.Millisecond) }
 
 // askServer posts a form and reads the answer, be it a success or an error of the API.
-func askServer(ctx context.Context, address string, form url.Values) (*queryAnswer, error) {
+func askServer(ctx context.Context, address string, form url.Values) (*answer.Answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, err
@@ -215,14 +216,14 @@ func askServer(ctx context.Context, address string, form url.Values) (*queryAnsw
 		return nil, err
 	}
 	defer resp.Body.Close()
-	return readAnswer(resp.Body, address, resp.StatusCode)
+	return answer.Read(resp.Body, address, resp.StatusCode)
 }
 
 // parseError is what the parser says of an expression, with line and column counted from 1.
 var parseError = regexp.MustCompile(`(?s)^.*?(\d+):(\d+): (parse error: .*)$`)
 
-// fault turns an error of the API into one of the program. A mistake in the expression is shown where it is.
-func (a *queryAnswer) fault(expr string) *fault.Error {
+// refusal turns an error of the API into one of the program. A mistake in the expression is shown where it is.
+func refusal(a *answer.Answer, expr string) *fault.Error {
 	f := &fault.Error{Code: fault.Failed, Err: errors.New(a.Error)}
 	if a.ErrorType == "bad_data" {
 		f.Code = fault.Usage

@@ -95,21 +95,6 @@ func TestQueryPrints(t *testing.T) {
 		"warning: w1\ninfo: i1\ninfo: i2\n2\n")
 }
 
-func TestSparkline(t *testing.T) {
-	from := time.Unix(0, 0)
-	var points []queryPoint
-	for i := range 1000 {
-		if i < 200 || i > 400 {
-			points = append(points, queryPoint{at: from.Add(time.Duration(i) * time.Second), value: float64(i)})
-		}
-	}
-	g := gridOf([]querySeries{{Values: points}})
-	got := g.sparkline(points)
-	if want := "▁▁▁▁▁▂▂▂▂▂▂▂▂           ▄▄▄▄▄▄▅▅▅▅▅▅▅▅▅▆▆▆▆▆▆▆▆▆▇▇▇▇▇▇▇▇█████"; got != want {
-		t.Errorf("\n%q, want\n%q", got, want)
-	}
-}
-
 func TestQueryRequest(t *testing.T) {
 	now := time.Date(2026, 3, 1, 8, 0, 0, 250e6, time.UTC)
 	f := func(o queryOptions, want string) {

@@ -1,4 +1,5 @@
-package main
+// Package answer reads answers of the Prometheus HTTP API and prints them for people and programs.
+package answer
 
 import (
 	"encoding/json"
@@ -10,8 +11,8 @@ import (
 	"time"
 )
 
-// queryAnswer is an answer of the Prometheus HTTP API to a query.
-type queryAnswer struct {
+// Answer is an answer of the Prometheus HTTP API to a query.
+type Answer struct {
 	Status    string   `json:"status"`
 	ErrorType string   `json:"errorType"`
 	Error     string   `json:"error"`
@@ -23,46 +24,46 @@ type queryAnswer struct {
 	} `json:"data"`
 }
 
-// readAnswer decodes a body.
-func readAnswer(body io.Reader, address string, status int) (*queryAnswer, error) {
-	var a queryAnswer
+// Read decodes the body of an answer, be it a success or an error of the API; address and status are for its own error.
+func Read(body io.Reader, address string, status int) (*Answer, error) {
+	var a Answer
 	if err := json.NewDecoder(body).Decode(&a); err != nil || a.Status != "success" && a.Error == "" {
 		return nil, fmt.Errorf("%s answers with status %d and nothing of a PromQL API", address, status)
 	}
 	return &a, nil
 }
 
-// querySeries is one series of a vector or a matrix.
-type querySeries struct {
+// Series is one series of a vector or a matrix.
+type Series struct {
 	Metric     map[string]string `json:"metric"`
-	Value      *queryPoint       `json:"value"`
-	Histogram  *queryPoint       `json:"histogram"`
-	Values     []queryPoint      `json:"values"`
-	Histograms []queryPoint      `json:"histograms"`
+	Value      *Point            `json:"value"`
+	Histogram  *Point            `json:"histogram"`
+	Values     []Point           `json:"values"`
+	Histograms []Point           `json:"histograms"`
 }
 
 // points are all points of the series in the order of time.
-func (s *querySeries) points() []queryPoint {
+func (s *Series) points() []Point {
 	points := append(slices.Clone(s.Values), s.Histograms...)
-	for _, p := range []*queryPoint{s.Value, s.Histogram} {
+	for _, p := range []*Point{s.Value, s.Histogram} {
 		if p != nil {
 			points = append(points, *p)
 		}
 	}
-	slices.SortStableFunc(points, func(x, y queryPoint) int { return x.at.Compare(y.at) })
+	slices.SortStableFunc(points, func(x, y Point) int { return x.at.Compare(y.at) })
 	return points
 }
 
-// queryPoint is a value at a time. text is the value as the server spells it. A histogram's value is its count, and its
+// Point is a value at a time. text is the value as the server spells it. A histogram's value is its count, and its
 // text is count and sum.
-type queryPoint struct {
+type Point struct {
 	at    time.Time
 	value float64
 	text  string
 }
 
 // UnmarshalJSON reads [time, "value"] or [time, {histogram}].
-func (p *queryPoint) UnmarshalJSON(data []byte) error {
+func (p *Point) UnmarshalJSON(data []byte) error {
 	var pair []json.RawMessage
 	if err := json.Unmarshal(data, &pair); err != nil {
 		return err
@@ -99,8 +100,8 @@ func unixTime(seconds float64) time.Time {
 }
 
 // series decodes a vector or a matrix.
-func (a *queryAnswer) series() ([]querySeries, error) {
-	var series []querySeries
+func (a *Answer) series() ([]Series, error) {
+	var series []Series
 	if err := json.Unmarshal(a.Data.Result, &series); err != nil {
 		return nil, fmt.Errorf("decode a %s: %w", a.Data.Type, err)
 	}
@@ -108,17 +109,17 @@ func (a *queryAnswer) series() ([]querySeries, error) {
 }
 
 // scalar decodes a scalar or a string.
-func (a *queryAnswer) scalar() (queryPoint, error) {
+func (a *Answer) scalar() (Point, error) {
 	if a.Data.Type == "string" {
 		var pair [2]any
 		if err := json.Unmarshal(a.Data.Result, &pair); err != nil {
-			return queryPoint{}, fmt.Errorf("decode a string: %w", err)
+			return Point{}, fmt.Errorf("decode a string: %w", err)
 		}
 		at, _ := pair[0].(float64)
 		text, _ := pair[1].(string)
-		return queryPoint{at: unixTime(at), text: text}, nil
+		return Point{at: unixTime(at), text: text}, nil
 	}
-	var p queryPoint
+	var p Point
 	if err := json.Unmarshal(a.Data.Result, &p); err != nil {
 		return p, fmt.Errorf("decode a scalar: %w", err)
 	}

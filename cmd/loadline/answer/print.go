@@ -1,4 +1,4 @@
-package main
+package answer
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 	"unicode/utf8"
 )
 
-// print writes the result in one of the formats of --output.
-func (a *queryAnswer) print(format string) (string, error) {
+// Print writes the result of a success as table, csv or json.
+func (a *Answer) Print(format string) (string, error) {
 	if format == "json" {
 		var b bytes.Buffer
 		if err := json.Indent(&b, a.Data.Result, "", "  "); err != nil {
@@ -55,7 +55,7 @@ func (a *queryAnswer) print(format string) (string, error) {
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.999Z07:00") }
 
 // labelNames are the names of all labels of the series, the metric first.
-func labelNames(series []querySeries) []string {
+func labelNames(series []Series) []string {
 	names := map[string]bool{}
 	for _, s := range series {
 		for name := range s.Metric {
@@ -70,7 +70,7 @@ func labelNames(series []querySeries) []string {
 }
 
 // seriesRecords are one record for each point: labels, time and value.
-func seriesRecords(series []querySeries) [][]string {
+func seriesRecords(series []Series) [][]string {
 	names := labelNames(series)
 	records := [][]string{append(slices.Clone(names), "time", "value")}
 	for _, s := range series {
@@ -93,7 +93,7 @@ func csvText(records [][]string) (string, error) {
 }
 
 // fold separates the labels that all series have in common, as a selector, from the names of those that tell them apart.
-func fold(series []querySeries) (common string, differing []string) {
+func fold(series []Series) (common string, differing []string) {
 	var pairs []string
 	metric := ""
 	for _, name := range labelNames(series) {
@@ -118,7 +118,7 @@ func fold(series []querySeries) (common string, differing []string) {
 }
 
 // vectorTable has a row for each series: the labels that differ, and the value.
-func vectorTable(series []querySeries) string {
+func vectorTable(series []Series) string {
 	common, names := fold(series)
 	t := newTable(names, "value")
 	for _, s := range series {
@@ -130,7 +130,7 @@ func vectorTable(series []querySeries) string {
 }
 
 // matrixTable has a row for each series: the labels that differ, bars, and the last, smallest and largest value.
-func matrixTable(series []querySeries) string {
+func matrixTable(series []Series) string {
 	common, names := fold(series)
 	grid := gridOf(series)
 	t := newTable(append(slices.Clone(names), clock(grid.first)+" to "+clock(grid.last)), "last", "min", "max")
@@ -170,7 +170,7 @@ type grid struct {
 	bars        int // as many as there are points, if they are not too many
 }
 
-func gridOf(series []querySeries) grid {
+func gridOf(series []Series) grid {
 	var g grid
 	step := time.Duration(math.MaxInt64)
 	for _, s := range series {
@@ -192,7 +192,7 @@ func gridOf(series []querySeries) grid {
 }
 
 // sparkline draws the mean of each stretch of time as a bar; a stretch without a number is blank.
-func (g grid) sparkline(points []queryPoint) string {
+func (g grid) sparkline(points []Point) string {
 	sums, counts := make([]float64, g.bars), make([]int, g.bars)
 	for _, p := range points {
 		i := 0
@@ -227,7 +227,7 @@ func (g grid) sparkline(points []queryPoint) string {
 }
 
 // shortNumber spells a value for people: whole numbers in full, others with six digits.
-func shortNumber(p queryPoint) string {
+func shortNumber(p Point) string {
 	v := p.value
 	size := math.Abs(v)
 	switch {
@@ -258,7 +258,7 @@ func newTable(left []string, right ...string) *table {
 }
 
 // add appends a row that begins with the labels of a series.
-func (t *table) add(s *querySeries, names []string, rest ...string) {
+func (t *table) add(s *Series, names []string, rest ...string) {
 	var row []string
 	for _, name := range names {
 		row = append(row, printable(s.Metric[name]))
