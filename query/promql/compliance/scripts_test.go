@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,25 +20,35 @@ import (
 
 // counted is an engine that counts what it is asked.
 type counted struct {
-	promql.QueryEngine
+	newEngine       func() promql.QueryEngine
+	engines         sync.Map // by storage
 	instant, ranges atomic.Int64
+}
+
+// engine returns the engine of a storage. Each has its own, which has not learned yet which metrics are not for kernels.
+func (c *counted) engine(q storage.Queryable) promql.QueryEngine {
+	engine, ok := c.engines.Load(q)
+	if !ok {
+		engine, _ = c.engines.LoadOrStore(q, c.newEngine())
+	}
+	return engine.(promql.QueryEngine)
 }
 
 // NewInstantQuery implements promql.QueryEngine.
 func (c *counted) NewInstantQuery(ctx context.Context, q storage.Queryable, opts promql.QueryOpts, qs string, ts time.Time) (promql.Query, error) {
 	c.instant.Add(1)
-	return c.QueryEngine.NewInstantQuery(ctx, q, opts, qs, ts)
+	return c.engine(q).NewInstantQuery(ctx, q, opts, qs, ts)
 }
 
 // NewRangeQuery implements promql.QueryEngine.
 func (c *counted) NewRangeQuery(ctx context.Context, q storage.Queryable, opts promql.QueryOpts, qs string, start, end time.Time, interval time.Duration) (promql.Query, error) {
 	c.ranges.Add(1)
-	return c.QueryEngine.NewRangeQuery(ctx, q, opts, qs, start, end, interval)
+	return c.engine(q).NewRangeQuery(ctx, q, opts, qs, start, end, interval)
 }
 
 // TestScriptsColumns runs Prometheus's scripts on the engine over columns in memory.
 func TestScriptsColumns(t *testing.T) {
-	runScripts(t, newEngine, newColumns)
+	runScripts(t, t, newEngine, newColumns)
 }
 
 // options are those of Prometheus's engine for its own tests.
@@ -45,21 +56,19 @@ var options = loadline.Config{MaxSamples: promqltest.DefaultMaxSamplesPerQuery, 
 
 func newEngine() promql.QueryEngine { return loadline.NewEngine(options) }
 
-// runScripts runs every script and reports how much there was to run. Each storage gets an engine of its own, which has
-// not learned yet which metrics are not for kernels.
-func runScripts(t *testing.T, newEngine func() promql.QueryEngine, newStorage func(testing.TB) storage.Storage) {
+// runScripts runs every script as a subtest of run and reports how much there was to run.
+func runScripts(t *testing.T, run promqltest.TBRun, newEngine func() promql.QueryEngine, newStorage func(testing.TB) storage.Storage) {
 	t.Helper()
-	before := paths()
-	asked := &counted{}
-	promqltest.RunBuiltinTestsWithStorage(t, asked, func(t testing.TB) storage.Storage {
-		asked.QueryEngine = newEngine()
-		return newStorage(t)
-	})
 	exprs, err := promqltest.GetBuiltInExprs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d cases, %d instant and %d range queries%s", len(exprs), asked.instant.Load(), asked.ranges.Load(), since(before))
+	before := paths()
+	engine := &counted{newEngine: newEngine}
+	t.Cleanup(func() { // when all have ended
+		t.Logf("%d cases, %d instant and %d range queries%s", len(exprs), engine.instant.Load(), engine.ranges.Load(), since(before))
+	})
+	promqltest.RunBuiltinTestsWithStorage(run, engine, newStorage)
 }
 
 // paths are how many queries of this process went which way through the engine.

@@ -124,54 +124,92 @@ func export(ctx context.Context, p *ingest.Pipeline, body []byte) error {
 	return p.Status().Err
 }
 
-// newHead returns a storage that answers from what the write path has in memory, as far as it has it.
-func newHead(t testing.TB) storage.Storage {
-	s := &stored{t: t, db: chtest.New(t)}
-	p, stop := s.pipeline()
-	s.store = store.New(s.db, store.Config{Recent: p.Head(), SoleWriter: true})
-	s.stop = stop
-	s.write = func(body []byte) error { return export(context.Background(), p, body) }
-	t.Cleanup(func() { _ = s.Close() })
-	return s
-}
-
-// newTable returns a storage that answers from the table samples.
-func newTable(t testing.TB) storage.Storage {
-	s := &stored{t: t, db: chtest.New(t), stop: func() error { return nil }}
-	s.store = store.New(s.db, store.Config{})
-	s.write = func(body []byte) error {
+// head returns storages that answer from what the write path has in memory, as far as it has it. The storages of one
+// database must be used one after the other.
+func head(db *clickhouse.DB) func(testing.TB) storage.Storage {
+	return func(t testing.TB) storage.Storage {
+		s := &stored{t: t, db: db}
+		s.empty()
 		p, stop := s.pipeline()
-		err := export(context.Background(), p, body)
-		s.store = store.New(s.db, store.Config{}) // one that knows nothing of what was there
-		return errors.Join(err, stop())
+		s.store = store.New(db, store.Config{Recent: p.Head(), SoleWriter: true})
+		s.stop = stop
+		s.write = func(body []byte) error { return export(context.Background(), p, body) }
+		t.Cleanup(func() { _ = s.Close() })
+		return s
 	}
-	return s
 }
 
-// newChunks returns a storage that answers from packed samples.
-func newChunks(t testing.TB) storage.Storage {
-	s := newTable(t).(*stored)
-	write := s.write
-	s.write = func(body []byte) error {
-		if err := write(body); err != nil {
-			return err
+// table returns storages that answer from the table samples.
+func table(db *clickhouse.DB) func(testing.TB) storage.Storage {
+	return func(t testing.TB) storage.Storage {
+		s := &stored{t: t, db: db, store: store.New(db, store.Config{}), stop: func() error { return nil }}
+		s.empty()
+		s.write = func(body []byte) error {
+			p, stop := s.pipeline()
+			err := export(context.Background(), p, body)
+			s.store = store.New(db, store.Config{}) // one that knows nothing of what was there
+			return errors.Join(err, stop())
 		}
-		return compact.New(s.db, compact.Config{}).CompactNow(context.Background(), time.Unix(math.MaxInt32, 0))
+		return s
 	}
-	return s
 }
 
-func TestScriptsHeadStorage(t *testing.T) { runScripts(t, newEngine, newHead) }
+// chunks returns storages that answer from packed samples.
+func chunks(db *clickhouse.DB) func(testing.TB) storage.Storage {
+	newTable := table(db)
+	return func(t testing.TB) storage.Storage {
+		s := newTable(t).(*stored)
+		write := s.write
+		s.write = func(body []byte) error {
+			if err := write(body); err != nil {
+				return err
+			}
+			return compact.New(db, compact.Config{}).CompactNow(context.Background(), time.Unix(math.MaxInt32, 0))
+		}
+		return s
+	}
+}
 
-func TestScriptsTableStorage(t *testing.T) { runScripts(t, newEngine, newTable) }
+// empty removes what another storage has left in the database. That costs less than a database for each of the storages.
+func (s *stored) empty() {
+	s.t.Helper()
+	rows, err := s.db.Query(context.Background(), `
+SELECT name
+FROM system.tables
+WHERE database = currentDatabase() AND total_rows > 0 AND name IN ('series', 'postings', 'samples', 'chunks', 'histograms', 'exemplars', 'metadata')`)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer rows.Close()
+	var names []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			s.t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	if err := rows.Err(); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, name := range names {
+		if err := s.db.Exec(context.Background(), "TRUNCATE TABLE "+name); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
 
-func TestScriptsChunksStorage(t *testing.T) { runScripts(t, newEngine, newChunks) }
+func TestScriptsHeadStorage(t *testing.T) { runScripts(t, t, newEngine, head(chtest.New(t))) }
 
-func TestQueriesHeadStorage(t *testing.T) { compareStored(t, newHead(t)) }
+func TestScriptsTableStorage(t *testing.T) { runScripts(t, t, newEngine, table(chtest.New(t))) }
 
-func TestQueriesTableStorage(t *testing.T) { compareStored(t, newTable(t)) }
+func TestScriptsChunksStorage(t *testing.T) { runScripts(t, t, newEngine, chunks(chtest.New(t))) }
 
-func TestQueriesChunksStorage(t *testing.T) { compareStored(t, newChunks(t)) }
+func TestQueriesHeadStorage(t *testing.T) { compareStored(t, head(chtest.New(t))(t)) }
+
+func TestQueriesTableStorage(t *testing.T) { compareStored(t, table(chtest.New(t))(t)) }
+
+func TestQueriesChunksStorage(t *testing.T) { compareStored(t, chunks(chtest.New(t))(t)) }
 
 func compareStored(t *testing.T, s storage.Storage) {
 	t.Helper()

@@ -25,35 +25,35 @@ import (
 	"github.com/prometheus/prometheus/util/stats"
 )
 
-// Engine implements promql.QueryEngine. Its queries do not look at the storage they are given.
+// Engine implements promql.QueryEngine.
 type Engine struct {
 	HTTP *http.Client
-	// URL is that of the server, without a path, at the time of the query.
-	URL func() string
+	// URL is that of the server which has the data of a storage, without a path.
+	URL func(storage.Queryable) string
 }
 
 // NewInstantQuery implements promql.QueryEngine.
-func (e *Engine) NewInstantQuery(_ context.Context, _ storage.Queryable, _ promql.QueryOpts, qs string, at time.Time) (promql.Query, error) {
-	return &query{engine: e, path: "/api/v1/query", form: url.Values{"query": {qs}, "time": {seconds(at)}}}, nil
+func (e *Engine) NewInstantQuery(_ context.Context, q storage.Queryable, _ promql.QueryOpts, qs string, at time.Time) (promql.Query, error) {
+	return &query{engine: e, url: e.URL(q) + "/api/v1/query", form: url.Values{"query": {qs}, "time": {seconds(at)}}}, nil
 }
 
 // NewRangeQuery implements promql.QueryEngine.
-func (e *Engine) NewRangeQuery(_ context.Context, _ storage.Queryable, _ promql.QueryOpts, qs string, start, end time.Time, step time.Duration) (promql.Query, error) {
+func (e *Engine) NewRangeQuery(_ context.Context, q storage.Queryable, _ promql.QueryOpts, qs string, start, end time.Time, step time.Duration) (promql.Query, error) {
 	form := url.Values{"query": {qs}, "start": {seconds(start)}, "end": {seconds(end)}, "step": {strconv.FormatFloat(step.Seconds(), 'f', -1, 64)}}
-	return &query{engine: e, path: "/api/v1/query_range", form: form}, nil
+	return &query{engine: e, url: e.URL(q) + "/api/v1/query_range", form: form}, nil
 }
 
 func seconds(t time.Time) string { return strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', 3, 64) }
 
 type query struct {
 	engine *Engine
-	path   string
+	url    string
 	form   url.Values
 }
 
 // Exec implements promql.Query.
 func (q *query) Exec(ctx context.Context) *promql.Result {
-	result, err := q.engine.ask(ctx, q.path, q.form)
+	result, err := q.engine.ask(ctx, q.url, q.form)
 	if err != nil {
 		return &promql.Result{Err: err}
 	}
@@ -86,8 +86,8 @@ type answer struct {
 	Infos    []string `json:"infos"`
 }
 
-func (e *Engine) ask(ctx context.Context, path string, form url.Values) (*promql.Result, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL()+path, strings.NewReader(form.Encode()))
+func (e *Engine) ask(ctx context.Context, to string, form url.Values) (*promql.Result, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, err
 	}

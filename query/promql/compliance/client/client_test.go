@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/prompb"
+	"github.com/prometheus/prometheus/storage"
 )
 
 // server answers everything with one body and keeps the last form.
@@ -27,7 +28,7 @@ func server(t *testing.T, status int, body string) (*Engine, *string) {
 		_, _ = io.WriteString(w, body)
 	}))
 	t.Cleanup(s.Close)
-	return &Engine{HTTP: s.Client(), URL: func() string { return s.URL }}, asked
+	return &Engine{HTTP: s.Client(), URL: func(storage.Queryable) string { return s.URL }}, asked
 }
 
 func TestAnswers(t *testing.T) {
