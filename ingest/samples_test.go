@@ -184,6 +184,42 @@ func TestSamplesOfACrash(t *testing.T) {
 	f("in both", map[string]string{"segments": requests, "samples": samples})
 }
 
+// TestLargeRequest: the samples of one request take several records.
+func TestLargeRequest(t *testing.T) {
+	db := chtest.New(t)
+	p, stop := start(t, db, t.TempDir())
+	md := pmetric.NewMetrics()
+	rm := md.ResourceMetrics().AppendEmpty()
+	rm.Resource().Attributes().PutStr("service.name", "shop")
+	m := rm.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+	m.SetName("g")
+	points := m.SetEmptyGauge().DataPoints()
+	const series, each = 30, 10_000
+	began := time.Now().Add(-24 * time.Hour).UnixMilli()
+	points.EnsureCapacity(series * each)
+	for i := range series {
+		for j := range each {
+			ms := began + int64(j)*5000
+			p := points.AppendEmpty()
+			p.SetTimestamp(pcommon.NewTimestampFromTime(time.UnixMilli(ms)))
+			p.Attributes().PutInt("series", int64(i))
+			p.SetDoubleValue(value(ms))
+		}
+	}
+	mustExport(t, p, ingest.Metrics, marshal(t, pmetricotlp.NewExportRequestFromMetrics(md).MarshalProto), series*each)
+	waitFor(t, func() bool { return len(inHead(t, p)) == each && p.Status().Log.Items == 0 })
+	stop()
+	got := inTable(t, db)
+	for ms, n := range got {
+		if n != series {
+			t.Fatalf("%d samples at %d", n, ms)
+		}
+	}
+	if len(got) != each {
+		t.Errorf("%d of %d moments", len(got), each)
+	}
+}
+
 // TestSamplesOfTheFuture: the head is not complete where an earlier process stored samples of a clock that runs ahead.
 func TestSamplesOfTheFuture(t *testing.T) {
 	db := chtest.New(t)

@@ -4,9 +4,8 @@ import "math"
 
 // column is what floats collects for one call.
 type column struct {
-	st int64
-	t  []int64
-	v  []float64
+	t []int64
+	v []float64
 }
 
 // floats calls fn for the metric's samples in [mint, maxt].

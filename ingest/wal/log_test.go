@@ -644,3 +644,21 @@ func TestDoneOnAFullDisk(t *testing.T) {
 		t.Fatalf("left over %q", got)
 	}
 }
+
+func TestSeal(t *testing.T) {
+	cfg := quiet(t.TempDir())
+	cfg.SegmentAge = time.Hour
+	l := mustOpen(t, cfg)
+	l.Seal() // nothing
+	mustAppend(t, l, "a", "b")
+	l.Seal()
+	mustAppend(t, l, "c")
+	wantBodies(t, bodies(t, mustNext(t, l)), "a", "b")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if s, err := l.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the young segment is handed out: %v, %v", s, err)
+	}
+	mustClose(t, l)
+	l.Seal()
+}
