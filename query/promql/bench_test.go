@@ -68,3 +68,25 @@ func BenchmarkRange(b *testing.B) {
 	}
 	f("upstream", reference(Config{}), "sum by (job) (rate(http_requests_total[5m]))")
 }
+
+func BenchmarkInstant(b *testing.B) {
+	data := benchmarkData(20, 100)
+	e := NewEngine(Config{})
+	f := func(name string, e upstream.QueryEngine) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				q, err := e.NewInstantQuery(b.Context(), data, nil, "sum by (job) (rate(http_requests_total[5m])) > 0.5", time.UnixMilli(600_000))
+				if err != nil {
+					b.Fatal(err)
+				}
+				if r := q.Exec(b.Context()); r.Err != nil {
+					b.Fatal(r.Err)
+				}
+				q.Close()
+			}
+		})
+	}
+	f("leaves", e)
+	f("upstream", e.plain)
+}

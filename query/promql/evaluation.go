@@ -20,15 +20,15 @@ import (
 
 // evaluation computes a leaf.
 type evaluation struct {
-	run    *run
-	ctx    context.Context // the SeriesSet is only read while the query runs
-	leaf   *leaf.Leaf
-	metric string // that is selected by name, or ""
-	input  storage.SeriesSet
-	grid   kernel.Grid
-	kernel *kernel.Kernel
-	column series.Column
-	err    error
+	run     *run
+	ctx     context.Context // the SeriesSet is only read while the query runs
+	leaf    *leaf.Leaf
+	subject string // of the selector
+	input   storage.SeriesSet
+	grid    kernel.Grid
+	kernel  *kernel.Kernel
+	column  series.Column
+	err     error
 
 	notes annotations.Annotations
 	noted string // the metric that was annotated last
@@ -42,13 +42,13 @@ type evaluation struct {
 }
 
 func (r *run) newEvaluation(ctx context.Context, l *leaf.Leaf, matchers []*labels.Matcher, hints *storage.SelectHints) *evaluation {
-	v := &evaluation{run: r, ctx: ctx, leaf: l, metric: leaf.Metric(matchers), grid: r.gridOf(l, hints), notes: annotations.Annotations{}}
+	v := &evaluation{run: r, ctx: ctx, leaf: l, subject: leaf.Subject(matchers), grid: r.gridOf(l, hints), notes: annotations.Annotations{}}
 	window := l.Range
 	if l.Func == "" {
 		window = r.stmt.LookbackDelta
 	}
 	v.kernel = kernel.New(l.Func, v.grid, window)
-	if l.DropsName() && v.metric == "" {
+	if l.DropsName() && leaf.Metric(matchers) == "" {
 		v.names = map[uint64]bool{}
 	}
 	if r.perStep {
@@ -66,11 +66,11 @@ func (v *evaluation) next() series.Floats {
 	v.selected++
 	s, ok := v.input.At().(series.Floats)
 	if !ok {
-		v.err = v.run.unfit("")
+		v.err = v.run.unfit(v.subject)
 		return nil
 	}
 	if v.leaf.DropsName() && !v.run.engine.cfg.DelayedNameRemoval && !v.distinct(s.Labels()) {
-		v.err = v.run.unfit("")
+		v.err = v.run.unfit(v.subject)
 		return nil
 	}
 	return s
@@ -111,7 +111,7 @@ func (v *evaluation) compute(s series.Floats, out []float64) (bool, error) {
 		return false, v.run.stop(errorOf(s.Labels(), err))
 	}
 	if !ok || v.startTimes() {
-		return false, v.run.unfit(v.metric)
+		return false, v.run.unfit(v.subject)
 	}
 	used := v.kernel.Run(&v.column, out)
 	v.used.Points += used.Points

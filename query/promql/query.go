@@ -93,8 +93,8 @@ const (
 	unfitLimit = 1000
 )
 
-// unfit remembers the metrics that have series kernels cannot compute, histograms mostly, so that queries about them are
-// not evaluated twice. It is safe for concurrent use.
+// unfit remembers the metrics, or selectors of several, that have series kernels cannot compute, histograms mostly, so that
+// queries about them are not evaluated twice. It is safe for concurrent use.
 type unfit struct {
 	mu    sync.Mutex
 	until map[string]time.Time
@@ -102,21 +102,18 @@ type unfit struct {
 
 func newUnfit() *unfit { return &unfit{until: map[string]time.Time{}} }
 
-func (u *unfit) has(metric string) bool {
+func (u *unfit) has(subject string) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	until, ok := u.until[metric]
+	until, ok := u.until[subject]
 	return ok && time.Now().Before(until)
 }
 
-func (u *unfit) add(metric string) {
-	if metric == "" {
-		return
-	}
+func (u *unfit) add(subject string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.until) >= unfitLimit {
 		clear(u.until)
 	}
-	u.until[metric] = time.Now().Add(unfitFor)
+	u.until[subject] = time.Now().Add(unfitFor)
 }

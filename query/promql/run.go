@@ -95,8 +95,8 @@ func (r *run) stop(err error) error {
 }
 
 // unfit stops the query because of a series that is not for kernels.
-func (r *run) unfit(metric string) error {
-	r.engine.unfit.add(metric)
+func (r *run) unfit(subject string) error {
+	r.engine.unfit.add(subject)
 	return r.stop(errUnfit)
 }
 

@@ -6,6 +6,7 @@ package leaf
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -76,6 +77,19 @@ func (l *Leaf) Hints(given *storage.SelectHints, lookback time.Duration) *storag
 
 // DropsName tells whether the metric's name is no label of the function's result.
 func (l *Leaf) DropsName() bool { return l.Func != "" && l.Func != "last_over_time" }
+
+// Subject returns what a selector is about: the metric that it selects by name, or else all its matchers.
+func Subject(matchers []*labels.Matcher) string {
+	if metric := Metric(matchers); metric != "" {
+		return metric
+	}
+	var text strings.Builder
+	for _, m := range matchers {
+		text.WriteString(m.String())
+		text.WriteByte(',')
+	}
+	return text.String()
+}
 
 // Metric returns the metric that matchers select by name, or "".
 func Metric(matchers []*labels.Matcher) string {

@@ -134,6 +134,17 @@ func TestHintsAreThoseOfTheOriginal(t *testing.T) {
 	f(Leaf{Agg: parser.SUM, Grouping: []string{"a"}}, storage.SelectHints{Start: 700_001, End: 2_000_000, Step: 5, Func: "sum", By: true, Grouping: []string{"a"}})
 }
 
+func TestSubject(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		if got := Subject(parse(t, text).(*parser.VectorSelector).LabelMatchers); got != want {
+			t.Errorf("%s: %q", text, got)
+		}
+	}
+	f(`m{a="b"}`, "m")
+	f(`{a="b",c!~"d"}`, `a="b",c!~"d",`)
+}
+
 func TestMetricIsSelectedByName(t *testing.T) {
 	name := labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "m")
 	if got := Metric([]*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, "a", "b"), name}); got != "m" {

@@ -15,8 +15,8 @@ type Options struct {
 	// DelayedNameRemoval is the engine's option of that name. Names that are to be removed later cannot be marked in a
 	// series, so it takes some leaves away.
 	DelayedNameRemoval bool
-	// Skip tells whether a metric, given by name, is known to have series that kernels cannot compute. It may be nil.
-	Skip func(metric string) bool
+	// Skip tells whether the Subject of a selector is known to have series that kernels cannot compute. It may be nil.
+	Skip func(subject string) bool
 }
 
 // Parser is a parser that rewrites the expressions it parses.
@@ -233,7 +233,7 @@ func (r *rewriter) selector(s *parser.VectorSelector, l *Leaf) *parser.VectorSel
 	case r.subquery && (l.Fixed || s.OriginalOffsetExpr != nil):
 		// Where such steps are is known in the engine alone.
 		return nil
-	case r.Skip != nil && r.Skip(Metric(s.LabelMatchers)):
+	case r.Skip != nil && r.Skip(Subject(s.LabelMatchers)):
 		return nil
 	}
 	return s
