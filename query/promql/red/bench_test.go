@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/prometheus/storage"
 
 	"loadline/internal/clickhouse/chtest"
+	"loadline/query/promql/red/grid"
 	"loadline/query/querytest"
 )
 
@@ -28,7 +29,7 @@ FROM numbers(500 * 2200)`)
 	b.Run("select", func(b *testing.B) {
 		b.ReportAllocs()
 		start := from.Add(-5 * time.Minute).UnixMilli()
-		hints := &storage.SelectHints{Start: start + 1, End: to.UnixMilli(), Step: minute, Range: 5 * minute, Func: "rate"}
+		hints := &storage.SelectHints{Start: start + 1, End: to.UnixMilli(), Step: grid.Minute, Range: 5 * grid.Minute, Func: "rate"}
 		for b.Loop() {
 			list, _, err := p.q.Select(context.Background(), SpanDuration, hints.Start, hints.End, hints, []*labels.Matcher{})
 			if err != nil || len(list) != 500 || len(list[0].Histograms) < 720 {

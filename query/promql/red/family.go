@@ -3,6 +3,7 @@ package red
 import (
 	"time"
 
+	"loadline/query/promql/red/grid"
 	"loadline/query/promql/store"
 	"loadline/query/rollup"
 	"loadline/query/sql"
@@ -29,7 +30,7 @@ const (
 
 func families() map[string]*family {
 	spans := family{
-		job: true, count: "requests", unit: 10 * second, rows: rollupRows,
+		job: true, count: "requests", unit: 10 * grid.Second, rows: rollupRows,
 	}
 	duration, calls := spans, spans
 	duration.metadata = store.Metadata{
@@ -58,7 +59,7 @@ func families() map[string]*family {
 		{"status_code", "if(error, 'STATUS_CODE_ERROR', 'STATUS_CODE_UNSET')"},
 	}
 	edges := family{
-		unit: minute, rows: edgeRows, group: "client, server, server_type, env",
+		unit: grid.Minute, rows: edgeRows, group: "client, server, server_type, env",
 		columns: []column{
 			{"client", "client"},
 			{"server", "server"},

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
+	"loadline/query/promql/red/grid"
 	"loadline/query/rollup"
 	"loadline/query/sql"
 )
@@ -41,7 +42,7 @@ const (
 )
 
 // read reads the cells of a grid, in pieces when there are many rows.
-func (v *Metrics) read(ctx context.Context, metric string, f *family, g grid, jobs map[resource]string, matchers []*labels.Matcher) (map[string]*record, error) {
+func (v *Metrics) read(ctx context.Context, metric string, f *family, g grid.Grid, jobs map[resource]string, matchers []*labels.Matcher) (map[string]*record, error) {
 	pieces, err := v.pieces(ctx, metric, f, g, jobs, matchers)
 	if err != nil {
 		return nil, err
@@ -51,7 +52,7 @@ func (v *Metrics) read(ctx context.Context, metric string, f *family, g grid, jo
 	var sums adder
 	for p := range pieces {
 		var w sql.Where
-		statement := f.statement(&w, g, g.cells*p/pieces, g.cells*(p+1)/pieces, jobs, matchers)
+		statement := f.statement(&w, g, g.Cells*p/pieces, g.Cells*(p+1)/pieces, jobs, matchers)
 		err := f.scan(ctx, v, metric, statement, w.Args, jobs, func(key string, name labels.Labels, blob string) error {
 			r := all[key]
 			if r == nil {
@@ -75,14 +76,14 @@ func (v *Metrics) read(ctx context.Context, metric string, f *family, g grid, jo
 }
 
 // pieces is in how many parts the rows of a grid are to be read. Rows of counts alone are small enough.
-func (v *Metrics) pieces(ctx context.Context, metric string, f *family, g grid, jobs map[resource]string, matchers []*labels.Matcher) (int, error) {
-	if f.duration == "" || g.cells <= fewCells {
+func (v *Metrics) pieces(ctx context.Context, metric string, f *family, g grid.Grid, jobs map[resource]string, matchers []*labels.Matcher) (int, error) {
+	if f.duration == "" || g.Cells <= fewCells {
 		return 1, nil
 	}
 	var w sql.Where
-	from, to := time.UnixMilli(g.base), time.UnixMilli(g.point(g.cells))
+	from, to := time.UnixMilli(g.Base), time.UnixMilli(g.Point(g.Cells))
 	f.where(&w, g, from, to, jobs, matchers)
-	slice := time.Duration(gcd(g.cell, gcd(g.base, hour))) * time.Millisecond
+	slice := time.Duration(grid.GCD(g.Cell, grid.GCD(g.Base, grid.Hour))) * time.Millisecond
 	statement := "SELECT count() FROM " + f.rows(&w, from, to, slice)
 	var rows uint64
 	err := sql.Scan(ctx, v.db, metric, statement, w.Args, func(r driver.Rows) error { return r.Scan(&rows) })
@@ -92,7 +93,7 @@ func (v *Metrics) pieces(ctx context.Context, metric string, f *family, g grid, 
 	if rows > maxRows {
 		return 0, errTooMany
 	}
-	return min(1+int(rows/pieceRows), g.cells), nil
+	return min(1+int(rows/pieceRows), g.Cells), nil
 }
 
 // ordered returns the entries in the order of time, one a cell: two rows of a table may have the same labels.

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/prometheus/util/annotations"
 
 	"loadline/internal/clickhouse"
+	"loadline/query/promql/red/grid"
 	"loadline/query/promql/series"
 	"loadline/query/promql/store"
 )
@@ -71,7 +72,7 @@ func (v *Metrics) Metadata() map[string]store.Metadata {
 
 // Select implements store.Virtual.
 func (v *Metrics) Select(ctx context.Context, metric string, mint, maxt int64, hints *storage.SelectHints, matchers []*labels.Matcher) ([]*series.Series, annotations.Annotations, error) {
-	q := ask(mint, maxt, hints)
+	q := grid.Ask(mint, maxt, hints)
 	var list []*series.Series
 	var err error
 	if f := v.families[metric]; f != nil {
@@ -94,7 +95,7 @@ func (v *Metrics) Labels(ctx context.Context, metric string, mint, maxt int64, m
 		list, err = v.labelsOf(ctx, metric, f, mint, maxt, matchers)
 	} else if metric == Up {
 		var up []*series.Series
-		up, err = v.selectUp(ctx, question{start: mint, end: maxt, step: lookback}, matchers)
+		up, err = v.selectUp(ctx, grid.Question{Start: mint, End: maxt, Step: grid.Lookback}, matchers)
 		for _, s := range up {
 			list = append(list, s.Name)
 		}

@@ -8,15 +8,16 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"loadline/internal/schema"
+	"loadline/query/promql/red/grid"
 	"loadline/query/promql/series"
 	"loadline/query/sql"
 )
 
 // selectFamily reads the series of a family and makes samples of them.
-func (v *Metrics) selectFamily(ctx context.Context, metric string, f *family, q question, matchers []*labels.Matcher) ([]*series.Series, error) {
+func (v *Metrics) selectFamily(ctx context.Context, metric string, f *family, q grid.Question, matchers []*labels.Matcher) ([]*series.Series, error) {
 	now := v.now()
-	g := newGrid(q, f.unitAt(q, now), now.UnixMilli())
-	if g.cells == 0 {
+	g := grid.New(q, f.unitAt(q, now), now.UnixMilli())
+	if g.Cells == 0 {
 		return nil, nil
 	}
 	jobs, err := v.jobsFor(ctx, f)
@@ -45,13 +46,13 @@ func (v *Metrics) selectFamily(ctx context.Context, metric string, f *family, q 
 
 // unitAt is the width of the finest slices that are kept since the start of the question, unless windows are too narrow
 // for it.
-func (f *family) unitAt(q question, now time.Time) int64 {
+func (f *family) unitAt(q grid.Question, now time.Time) int64 {
 	unit := f.unit
-	if unit != 10*second {
+	if unit != 10*grid.Second {
 		return unit
 	}
-	for _, tier := range []struct{ kept, unit int64 }{{schema.Keep10s.Milliseconds(), 5 * minute}, {schema.Keep5m.Milliseconds(), hour}} {
-		if q.start < now.UnixMilli()-tier.kept && (q.window == 0 || q.window >= 2*tier.unit) {
+	for _, tier := range []struct{ kept, unit int64 }{{schema.Keep10s.Milliseconds(), 5 * grid.Minute}, {schema.Keep5m.Milliseconds(), grid.Hour}} {
+		if q.Start < now.UnixMilli()-tier.kept && (q.Window == 0 || q.Window >= 2*tier.unit) {
 			unit = tier.unit
 		}
 	}
@@ -59,12 +60,12 @@ func (f *family) unitAt(q question, now time.Time) int64 {
 }
 
 // where adds to w what rows of a time have to meet, and returns how far their slices are from the base of the grid.
-func (f *family) where(w *sql.Where, g grid, from, to time.Time, jobs map[resource]string, matchers []*labels.Matcher) string {
+func (f *family) where(w *sql.Where, g grid.Grid, from, to time.Time, jobs map[resource]string, matchers []*labels.Matcher) string {
 	w.SliceRange(from, to)
 	f.pushAll(w, jobs, matchers)
-	position := "(toInt64(toUnixTimestamp(slice)) - " + w.Bind("Int64", g.base/second) + ")"
-	if g.gaps() {
-		w.Add("modulo(" + position + ", " + w.Bind("Int64", g.step/second) + ") < " + w.Bind("Int64", g.window/second))
+	position := "(toInt64(toUnixTimestamp(slice)) - " + w.Bind("Int64", g.Base/grid.Second) + ")"
+	if g.Gaps() {
+		w.Add("modulo(" + position + ", " + w.Bind("Int64", g.Step/grid.Second) + ") < " + w.Bind("Int64", g.Window/grid.Second))
 	}
 	return position
 }
@@ -72,11 +73,11 @@ func (f *family) where(w *sql.Where, g grid, from, to time.Time, jobs map[resour
 // statement is the SQL that returns the columns of every series with the cells from first up to last as RowBinary.
 // Counts are added up by cell. Histograms come as they are stored, one after the other: adding them up costs the engine
 // five times as much as [adder.add].
-func (f *family) statement(w *sql.Where, g grid, first, last int, jobs map[resource]string, matchers []*labels.Matcher) string {
-	from, to := time.UnixMilli(g.point(first)), time.UnixMilli(g.point(last))
+func (f *family) statement(w *sql.Where, g grid.Grid, first, last int, jobs map[resource]string, matchers []*labels.Matcher) string {
+	from, to := time.UnixMilli(g.Point(first)), time.UnixMilli(g.Point(last))
 	position := f.where(w, g, from, to, jobs, matchers)
-	cell := "toUInt32(intDiv(" + position + ", " + w.Bind("Int64", g.cell/second) + ") + 1) AS cell"
-	slice := time.Duration(gcd(g.cell, gcd(g.base, hour))) * time.Millisecond
+	cell := "toUInt32(intDiv(" + position + ", " + w.Bind("Int64", g.Cell/grid.Second) + ") + 1) AS cell"
+	slice := time.Duration(grid.GCD(g.Cell, grid.GCD(g.Base, grid.Hour))) * time.Millisecond
 	rows := f.rows(w, from, to, slice)
 	if f.duration == "" {
 		return "SELECT " + expressions(f.columns) + `, formatRowNoNewline('RowBinary', (groupArray(cell), groupArray(n)))
@@ -131,20 +132,20 @@ func onlyInbound(m *labels.Matcher) bool {
 }
 
 // fill makes the samples of a series and returns how many values it took.
-func (f *family) fill(s *series.Series, g grid, entries []entry, total *cumulative) int {
+func (f *family) fill(s *series.Series, g grid.Grid, entries []entry, total *cumulative) int {
 	active := make([]int, len(entries))
 	for i, e := range entries {
 		active[i] = e.cell
 	}
 	if f.duration != "" {
-		all := total.histograms(entries, g.high)
-		g.each(active, func(t int64, counted int) {
+		all := total.histograms(entries, g.High)
+		g.Each(active, func(t int64, counted int) {
 			s.Histograms = append(s.Histograms, series.Histogram{T: t, H: all[counted]})
 		})
 		return len(s.Histograms) + len(entries)*(len(total.buckets)+1)
 	}
 	sums := make([]float64, len(entries)+1)
-	if g.high {
+	if g.High {
 		for _, e := range entries {
 			sums[0] += e.count
 		}
@@ -152,7 +153,7 @@ func (f *family) fill(s *series.Series, g grid, entries []entry, total *cumulati
 	for i, e := range entries {
 		sums[i+1] = sums[i] + e.count
 	}
-	g.each(active, func(t int64, counted int) { s.Column.Append(t, sums[counted]) })
+	g.Each(active, func(t int64, counted int) { s.Column.Append(t, sums[counted]) })
 	return len(s.Column.T)
 }
 
@@ -163,8 +164,8 @@ func (v *Metrics) labelsOf(ctx context.Context, metric string, f *family, mint, 
 		return nil, err
 	}
 	var w sql.Where
-	from := time.UnixMilli(floor(max(mint, 0)-1, f.unit))
-	to := time.UnixMilli(floor(min(max(maxt, 0), v.now().UnixMilli()), f.unit))
+	from := time.UnixMilli(grid.Floor(max(mint, 0)-1, f.unit))
+	to := time.UnixMilli(grid.Floor(min(max(maxt, 0), v.now().UnixMilli()), f.unit))
 	if !from.Before(to) {
 		return nil, nil
 	}

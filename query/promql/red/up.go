@@ -9,17 +9,18 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
+	"loadline/query/promql/red/grid"
 	"loadline/query/promql/series"
 	"loadline/query/sql"
 )
 
-const upHelp = "1 while an instance that sends OTLP was heard of in the last five minutes, 0 for an hour or two after, then absent."
+const upHelp = "1 while an instance that sends OTLP was heard of in the last five minutes, 0 for an grid.Hour or two after, then absent."
 
 const (
 	// seenMargin is how much later than the stored last_seen an instance may have been heard of.
-	seenMargin = hour
+	seenMargin = grid.Hour
 	// silence is for how long up is 0.
-	silence = hour
+	silence = grid.Hour
 )
 
 // upColumns are the labels that up makes of resources.
@@ -39,19 +40,19 @@ type process struct {
 
 // selectUp says which instances were heard of. Instances are those in resources; spans and logs name their resource, so
 // that one column tells who sent them. Only for instances without any are data points asked.
-func (v *Metrics) selectUp(ctx context.Context, q question, matchers []*labels.Matcher) ([]*series.Series, error) {
-	q.function = ""
-	g := newGrid(q, 10*second, v.now().UnixMilli())
-	if g.cells == 0 {
+func (v *Metrics) selectUp(ctx context.Context, q grid.Question, matchers []*labels.Matcher) ([]*series.Series, error) {
+	q.Function = ""
+	g := grid.New(q, 10*grid.Second, v.now().UnixMilli())
+	if g.Cells == 0 {
 		return nil, nil
 	}
 	all, byResource, err := v.processes(ctx, g, matchers)
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
-	slot := 10 * second
-	if g.end-g.base > hour {
-		slot = minute
+	slot := 10 * grid.Second
+	if g.End-g.Base > grid.Hour {
+		slot = grid.Minute
 	}
 	if err := v.hearResources(ctx, g, slot, all, byResource); err != nil {
 		return nil, err
@@ -76,14 +77,14 @@ func (v *Metrics) selectUp(ctx context.Context, q question, matchers []*labels.M
 }
 
 // fill makes the samples of an instance.
-func (p *process) fill(s *series.Series, g grid) {
+func (p *process) fill(s *series.Series, g grid.Grid) {
 	next := 0
-	for i := range g.cells + 1 {
-		t := g.point(i)
+	for i := range g.Cells + 1 {
+		t := g.Point(i)
 		for next < len(p.heard) && p.heard[next] <= t {
 			next++
 		}
-		if t < g.start || t > g.end {
+		if t < g.Start || t > g.End {
 			continue
 		}
 		var last int64
@@ -99,7 +100,7 @@ func (p *process) fill(s *series.Series, g grid) {
 // upAt is the value at t of an instance that was heard of at last, 0 for never, and whose stored last_seen is seen.
 func upAt(t, last, seen int64) (float64, bool) {
 	switch {
-	case last != 0 && t-last < lookback:
+	case last != 0 && t-last < grid.Lookback:
 		return 1, true
 	case last != 0 && t-last < silence, seen <= t && t < seen+seenMargin+silence:
 		return 0, true
@@ -108,9 +109,9 @@ func upAt(t, last, seen int64) (float64, bool) {
 }
 
 // processes lists the instances that may have a sample, also by resource.
-func (v *Metrics) processes(ctx context.Context, g grid, matchers []*labels.Matcher) ([]*process, map[uint64]*process, error) {
+func (v *Metrics) processes(ctx context.Context, g grid.Grid, matchers []*labels.Matcher) ([]*process, map[uint64]*process, error) {
 	var w sql.Where
-	w.Add("last_seen >= " + w.Seconds(time.UnixMilli(g.base-lookback-seenMargin-silence)))
+	w.Add("last_seen >= " + w.Seconds(time.UnixMilli(g.Base-grid.Lookback-seenMargin-silence)))
 	columns := upColumns()
 	for _, m := range matchers {
 		push(&w, columns, m)
@@ -154,12 +155,12 @@ GROUP BY resource_id, `+keys(columns), w.Args, func(rows driver.Rows) error {
 }
 
 // heardFrom bounds what is read about a grid to time slices.
-func heardFrom(g grid) (from, to time.Time) {
-	return time.UnixMilli(floor(g.base-lookback, 10*second)), time.UnixMilli(g.end)
+func heardFrom(g grid.Grid) (from, to time.Time) {
+	return time.UnixMilli(grid.Floor(g.Base-grid.Lookback, 10*grid.Second)), time.UnixMilli(g.End)
 }
 
 // hearResources notes when spans and logs came from the instances.
-func (v *Metrics) hearResources(ctx context.Context, g grid, slot int64, all []*process, byResource map[uint64]*process) error {
+func (v *Metrics) hearResources(ctx context.Context, g grid.Grid, slot int64, all []*process, byResource map[uint64]*process) error {
 	var w sql.Where
 	from, to := heardFrom(g)
 	w.SliceRange(from, to)
@@ -170,7 +171,7 @@ func (v *Metrics) hearResources(ctx context.Context, g grid, slot int64, all []*
 		}
 		w.Add("resource_id IN (" + w.Bind("Array(UInt64)", ids) + ")")
 	}
-	ends := "groupUniqArray(intDiv(toInt64(toUnixTimestamp(slice)), " + w.Bind("Int64", slot/second) + "))"
+	ends := "groupUniqArray(intDiv(toInt64(toUnixTimestamp(slice)), " + w.Bind("Int64", slot/grid.Second) + "))"
 	rows := "SELECT resource_id, slice FROM spans WHERE " + w.String() + "\n  UNION ALL\n  SELECT resource_id, slice FROM logs WHERE " + w.String()
 	return sql.Scan(ctx, v.db, "who sent spans and logs", "SELECT resource_id, "+ends+"\nFROM\n(\n  "+rows+"\n)\nGROUP BY resource_id", w.Args, func(rows driver.Rows) error {
 		var id uint64
@@ -196,7 +197,7 @@ const seriesOfInstance = 5
 
 // hearPoints notes when data points came from the instances that sent nothing else: from those of a few of their
 // series, which stand together by metric and service. Packed samples are taken to be as regular as their first two.
-func (v *Metrics) hearPoints(ctx context.Context, g grid, slot int64, all []*process) error {
+func (v *Metrics) hearPoints(ctx context.Context, g grid.Grid, slot int64, all []*process) error {
 	silent := map[[2]string]*process{}
 	var jobs []string
 	for _, p := range all {

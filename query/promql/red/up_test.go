@@ -7,11 +7,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"loadline/query/promql/red/grid"
 	"loadline/query/querytest"
 )
 
 func TestUpAt(t *testing.T) {
-	at := int64(100 * hour)
+	at := int64(100 * grid.Hour)
 	f := func(last, seen time.Duration, want float64, wantOK bool) {
 		t.Helper()
 		var lastAt int64
