@@ -811,6 +811,7 @@ func BenchmarkAdd(b *testing.B) {
 			for _, t := range builder.Blocks() {
 				encoded = t.Block.Encode(encoded[:0], t.Order)
 			}
+			encoded = samples.AppendRecord(encoded[:0], "", builder.Samples())
 			builder.Reset()
 		}
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*4*points), "ns/point")

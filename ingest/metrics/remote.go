@@ -103,7 +103,7 @@ func (r *Remote) addSample(sample request.Sample) error {
 	if err != nil {
 		return err
 	}
-	r.b.samples.add(s, uint64(sample.Time)*1_000_000, startMillis(sample.Start, sample.Time), sample.Value)
+	r.b.samples.add(s, uint64(sample.Time)*1_000_000, sample.Start, sample.Value)
 	r.stored(s)
 	return nil
 }
@@ -120,14 +120,6 @@ func (r *Remote) endOfHistograms(value float64) *series {
 func (r *Remote) stored(s *series) {
 	r.series = s
 	r.b.rows++
-}
-
-// startMillis is when a series began to count. A start behind the sample tells nothing.
-func startMillis(start, ms int64) int64 {
-	if start > ms {
-		return 0
-	}
-	return start
 }
 
 func (r *Remote) addHistogram(message []byte) error {
@@ -255,7 +247,7 @@ func (r *Remote) describe(name string, m *request.Metadata) {
 // storeHistogram stores a histogram of a series.
 func (r *Remote) storeHistogram(s *series, h *request.Histogram) {
 	row := samples.Histogram{
-		Metric: s.metric, Service: s.service, ID: s.id, ST: startMillis(h.Start, h.Time), Time: h.Time, Schema: int8(h.Schema),
+		Metric: s.metric, Service: s.service, ID: s.id, ST: h.Start, Time: h.Time, Schema: int8(h.Schema),
 		ZeroThreshold: h.ZeroThreshold, ZeroCount: h.ZeroCount, Count: h.Count, Sum: h.Sum, Min: math.NaN(), Max: math.NaN(),
 		Stale: h.Stale(), Above: h.Above, Below: h.Below, Hint: h.Hint,
 	}
