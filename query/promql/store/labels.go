@@ -48,16 +48,13 @@ func (q *querier) allNames(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := q.index.Metrics(ctx)
+	histograms, err := q.index.Classic(ctx)
 	if err != nil {
 		return nil, err
 	}
 	names = slices.Clone(names)
-	for _, m := range metrics {
-		if m.Classic {
-			names = append(names, labels.BucketLabel)
-			break
-		}
+	if len(histograms) > 0 {
+		names = append(names, labels.BucketLabel)
 	}
 	err = q.notStored(ctx, func(l labels.Labels) {
 		l.Range(func(l labels.Label) { names = append(names, l.Name) })
@@ -101,16 +98,17 @@ func (q *querier) allValues(ctx context.Context, name string) (values []string, 
 // metricNames returns the names of stored metrics, of the classic series that histograms are shown as, and of virtual
 // metrics.
 func (q *querier) metricNames(ctx context.Context) ([]string, error) {
-	metrics, err := q.index.Metrics(ctx)
+	stored, err := q.index.Names(ctx)
 	if err != nil {
 		return nil, err
 	}
-	names := slices.Collect(maps.Keys(q.virtual))
-	for name, m := range metrics {
-		names = append(names, name)
-		if m.Classic {
-			names = append(names, histograms.Classic(name)...)
-		}
+	shown, err := q.index.Classic(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := append(slices.Collect(maps.Keys(q.virtual)), stored...)
+	for _, name := range shown {
+		names = append(names, histograms.Classic(name)...)
 	}
 	return names, nil
 }

@@ -109,8 +109,9 @@ type Index struct {
 	used     list.List      // of families, those used last in front
 	bytes    int64
 
-	names  memo.Of[map[string]Metric]
-	labels memo.Of[[]string]
+	sizes   memo.Of[map[string]int]
+	classic memo.Of[[]string]
+	labels  memo.Of[[]string]
 }
 
 // New returns an empty index.
@@ -194,13 +195,13 @@ func (x *Index) family(ctx context.Context, metric string, matchers []*labels.Ma
 
 // readWhole decides whether a metric of which some series are wanted is read whole.
 func (x *Index) readWhole(ctx context.Context, metric string) (bool, error) {
-	sizes, err := x.Metrics(ctx)
+	sizes, err := x.Sizes(ctx)
 	if err != nil {
 		return false, err
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	size := sizes[metric].Rows
+	size := sizes[metric]
 	x.partial[metric]++
 	if size <= smallMetric || size <= wholeMetric && x.partial[metric] > oftenAsked {
 		delete(x.partial, metric)

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"math"
@@ -72,13 +73,12 @@ type rowReader struct {
 	where   sql.Where
 	groups  map[[2]string]*Group
 	found   map[string][]Entry // by metric, an entry for each row
-	strings map[string]string  // metrics and services, once each
 	builder labels.ScratchBuilder
 	count   int
 }
 
 func newRowReader() *rowReader {
-	return &rowReader{groups: map[[2]string]*Group{}, found: map[string][]Entry{}, strings: map[string]string{}, builder: labels.NewScratchBuilder(16)}
+	return &rowReader{groups: map[[2]string]*Group{}, found: map[string][]Entry{}, builder: labels.NewScratchBuilder(16)}
 }
 
 // add reads a row in RowBinary.
@@ -125,7 +125,7 @@ func (r *rowReader) group(metric, service string) *Group {
 func (r *rowReader) families(whole bool) []*Family {
 	var out []*Family
 	for metric, all := range r.found {
-		slices.SortStableFunc(all, func(a, b Entry) int { return labels.Compare(a.Labels, b.Labels) })
+		slices.SortFunc(all, compareEntries)
 		entries := all[:0]
 		for _, e := range all {
 			if n := len(entries); n > 0 && labels.Equal(entries[n-1].Labels, e.Labels) {
@@ -136,7 +136,7 @@ func (r *rowReader) families(whole bool) []*Family {
 		}
 		f := &Family{Metric: metric, Entries: slices.Clip(entries)}
 		for _, e := range entries {
-			f.bytes += int(unsafe.Sizeof(e)) + len(e.Labels.Bytes(nil))
+			f.bytes += int(unsafe.Sizeof(e)) + int(e.Labels.ByteSize())
 			for _, row := range e.Rows {
 				f.bytes += int(unsafe.Sizeof(row)) + 8*len(row.Bounds)
 				if whole {
@@ -148,6 +148,15 @@ func (r *rowReader) families(whole bool) []*Family {
 	}
 	slices.SortFunc(out, func(a, b *Family) int { return strings.Compare(a.Metric, b.Metric) })
 	return out
+}
+
+// compareEntries orders by labels, and entries with equal ones by their first rows.
+func compareEntries(a, b Entry) int {
+	if c := labels.Compare(a.Labels, b.Labels); c != 0 {
+		return c
+	}
+	x, y := &a.Rows[0], &b.Rows[0]
+	return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Service, y.Service), cmp.Compare(x.ID, y.ID))
 }
 
 // mergeRow adds a row to those of an entry. A row that is there already was written again, with other times.

@@ -15,37 +15,42 @@ import (
 // namesAge is for how long names are believed.
 const namesAge = 10 * time.Second
 
-// Metric is what is known of a metric without reading its series.
-type Metric struct {
-	Rows    int  // of the table series, about as many as there are series
-	Classic bool // some of them are histograms with explicit bounds
-}
-
-// Metrics returns the stored metrics by name, up to ten seconds late. The map is not to be changed.
-func (x *Index) Metrics(ctx context.Context) (map[string]Metric, error) {
-	return x.names.Get(x.cfg.Now(), namesAge, func() (map[string]Metric, error) {
-		all := map[string]Metric{}
+// Sizes returns about how many series each metric has, up to ten seconds late. The map is not to be changed.
+func (x *Index) Sizes(ctx context.Context) (map[string]int, error) {
+	return x.sizes.Get(x.cfg.Now(), namesAge, func() (map[string]int, error) {
+		sizes := map[string]int{}
 		err := sql.Scan(ctx, x.db, "metrics", `
-SELECT toString(metric), count(), toUInt8(max(notEmpty(bounds)))
+SELECT toString(metric), count()
 FROM series
 GROUP BY metric
 LIMIT 1000000`, nil, func(rows driver.Rows) error {
 			var name string
 			var n uint64
-			var classic uint8
-			if err := rows.Scan(&name, &n, &classic); err != nil {
-				return err
-			}
-			all[name] = Metric{int(n), classic != 0}
-			return nil
+			err := rows.Scan(&name, &n)
+			sizes[name] = int(n)
+			return err
 		})
-		return all, err
+		return sizes, err
+	})
+}
+
+// Classic returns the metrics of which some series are histograms with explicit bounds, up to ten seconds late.
+func (x *Index) Classic(ctx context.Context) ([]string, error) {
+	return x.classic.Get(x.cfg.Now(), namesAge, func() ([]string, error) {
+		var names []string
+		err := x.strings(ctx, "histograms", `
+SELECT DISTINCT toString(metric)
+FROM series
+WHERE kind IN ('histogram', 'delta_histogram')
+  AND notEmpty(bounds)
+LIMIT 1000000`, nil, &names)
+		return names, err
 	})
 }
 
 // Names returns the sorted names of the stored metrics, up to ten seconds late.
 func (x *Index) Names(ctx context.Context) ([]string, error) {
-	all, err := x.Metrics(ctx)
+	all, err := x.Sizes(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -93,9 +98,8 @@ func (x *Index) LabelNames(ctx context.Context) ([]string, error) {
 	return x.labels.Get(x.cfg.Now(), namesAge, func() ([]string, error) {
 		names := []string{labels.MetricName}
 		err := x.strings(ctx, "label names", `
-SELECT toString(name)
+SELECT DISTINCT toString(name)
 FROM postings
-GROUP BY name
 LIMIT 1000000`, nil, &names)
 		slices.Sort(names)
 		return slices.Compact(names), err

@@ -40,7 +40,7 @@ func (r *Reader) read(ctx context.Context, want *request) error {
 		if err := r.scan(ctx, want, `
 SELECT formatRow('RowBinary', metric, service, toUInt32(bucket), series_id, st, off, value)
 FROM samples
-WHERE `+w.String(), w.Args, readArrays); err != nil {
+WHERE `+w.String()+blocks, w.Args, readArrays); err != nil {
 			return err
 		}
 	}
@@ -51,8 +51,11 @@ WHERE `+w.String(), w.Args, readArrays); err != nil {
 	return r.scan(ctx, want, `
 SELECT formatRow('RowBinary', metric, service, toUInt32(bucket), series_id, st, n, t0, dt, scale, v0, t, v)
 FROM chunks
-WHERE `+w.String(), w.Args, readChunk)
+WHERE `+w.String()+blocks, w.Args, readChunk)
 }
+
+// blocks keeps the blocks of an answer small: the driver copies those of many megabytes several times as it reads them.
+const blocks = "\nSETTINGS max_block_size = 4096"
 
 // scan reads the rows of a statement into the missing blocks.
 func (r *Reader) scan(ctx context.Context, want *request, statement string, args []any, read func(*sql.Binary, *Piece)) error {
