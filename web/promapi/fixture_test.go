@@ -32,6 +32,7 @@ type memory struct {
 	series    []*series.Series
 	exemplars []exemplar.QueryResult
 	metadata  map[string][]store.Metadata
+	stats     store.Stats
 	warnings  annotations.Annotations
 	err       error
 	stuck     chan struct{}
@@ -75,6 +76,8 @@ func (m *memory) Metadata(_ context.Context, metric string, _, _ int) (map[strin
 	}
 	return map[string][]store.Metadata{}, nil
 }
+
+func (m *memory) Describe(context.Context, int) (store.Stats, error) { return m.stats, m.err }
 
 func matches(ls labels.Labels, matchers []*labels.Matcher) bool {
 	return !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return !m.Matches(ls.Get(m.Name)) })

@@ -160,7 +160,7 @@ func TestErrorsOfTheStore(t *testing.T) {
 	m := sample()
 	m.err = fmt.Errorf("gone")
 	a := newAPI(t, m, nil)
-	for _, path := range []string{"labels", "label/job/values", "series?match[]=up", "query_exemplars?query=up", "metadata", "search/metric_names", "search/label_values?label=x"} {
+	for _, path := range []string{"labels", "label/job/values", "series?match[]=up", "query_exemplars?query=up", "metadata", "status/tsdb", "search/metric_names", "search/label_values?label=x"} {
 		want(t, a, httptest.NewRequest("GET", "/api/v1/"+path, nil), 422, `{"status":"error","errorType":"execution","error":"gone"}`)
 	}
 }

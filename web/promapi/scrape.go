@@ -1,7 +1,9 @@
 package promapi
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"maps"
 	"net/http"
 
@@ -10,6 +12,7 @@ import (
 
 	"loadline/web/promapi/failure"
 	"loadline/web/promapi/param"
+	"loadline/web/promapi/render"
 	"loadline/web/promapi/rules"
 )
 
@@ -81,7 +84,14 @@ func (a *API) alerts(r *http.Request) answer {
 
 // features answers what the API and the engine can, by category.
 func (a *API) features(*http.Request) answer {
-	return answer{data: featureList(a.cfg.Parser, a.cfg.Features)}
+	// Operators are easier to read when they are not escaped, and nothing here is from outside.
+	var b bytes.Buffer
+	out := json.NewEncoder(&b)
+	out.SetEscapeHTML(false)
+	if err := out.Encode(featureList(a.cfg.Parser, a.cfg.Features)); err != nil {
+		return failed(&failure.Error{Kind: failure.Internal, Err: err})
+	}
+	return answer{data: render.Raw(bytes.TrimSpace(b.Bytes()))}
 }
 
 func featureList(p parser.Parser, more map[string]map[string]bool) map[string]map[string]bool {

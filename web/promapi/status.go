@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"loadline/query/promql/store"
+	"loadline/query/promql/store/cardinality"
 	"loadline/web/promapi/failure"
 	"loadline/web/promapi/param"
 )
@@ -82,26 +83,6 @@ func describe(all []store.Metadata, most int) []metricInfo {
 		}
 	}
 	return out
-}
-
-// Count is a name and how many there are of it.
-type Count struct {
-	Name  string `json:"name"`
-	Value uint64 `json:"value"`
-}
-
-// Cardinality is how many series and labels are stored, and which names and values have most of them.
-type Cardinality struct {
-	Series     uint64
-	LabelPairs int
-	Chunks     int64
-	MinTime    int64 // Unix milliseconds
-	MaxTime    int64 // Unix milliseconds
-
-	SeriesByMetric    []Count
-	ValuesByLabel     []Count
-	BytesByLabel      []Count
-	SeriesByLabelPair []Count // names are of the form name=value
 }
 
 // allMetadata describes all metric families.
@@ -190,14 +171,11 @@ func (a *API) cardinality(r *http.Request) answer {
 			return failed(failure.New(failure.BadData, "limit must not exceed %d", maxCounts))
 		}
 	}
-	var c Cardinality
-	if a.cfg.Describe != nil {
-		ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Timeout)
-		defer cancel()
-		var err error
-		if c, err = a.cfg.Describe(ctx, limit); err != nil {
-			return failed(&failure.Error{Kind: failure.Internal, Err: err})
-		}
+	ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Timeout)
+	defer cancel()
+	c, err := a.cfg.Store.Describe(ctx, limit)
+	if err != nil {
+		return failed(failure.Of(err))
 	}
 	return answer{data: map[string]any{
 		"headStats": map[string]any{
@@ -210,7 +188,17 @@ func (a *API) cardinality(r *http.Request) answer {
 	}}
 }
 
+// count is a number of a name in an answer.
+type count struct {
+	Name  string `json:"name"`
+	Value uint64 `json:"value"`
+}
+
 // first returns up to n counts, and an empty list rather than none.
-func first(all []Count, n int) []Count {
-	return append([]Count{}, all[:min(n, len(all))]...)
+func first(all []cardinality.Count, n int) []count {
+	out := []count{}
+	for _, c := range all[:min(n, len(all))] {
+		out = append(out, count(c))
+	}
+	return out
 }

@@ -20,9 +20,12 @@ type QueryData struct {
 	Exact bool             // write histograms as AppendExactHistogram does
 }
 
+// Raw is data that is JSON already.
+type Raw []byte
+
 // Answer is a successful answer.
 type Answer struct {
-	Data            any // QueryData, []string, []labels.Labels, []exemplar.QueryResult, or what encoding/json writes
+	Data            any // QueryData, Raw, []string, []labels.Labels, []exemplar.QueryResult, or what encoding/json writes
 	Warnings, Infos []string
 }
 
@@ -73,6 +76,8 @@ func (w *writer) data(data any) error {
 	switch d := data.(type) {
 	case QueryData:
 		return w.query(d)
+	case Raw:
+		w.buf = append(w.buf, d...)
 	case []string:
 		w.strings(d)
 	case []labels.Labels:
