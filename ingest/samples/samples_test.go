@@ -105,3 +105,31 @@ func TestBlock(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// BenchmarkBlock merges a minute of segments, in which each of 10,000 series has four samples.
+func BenchmarkBlock(b *testing.B) {
+	const series, each = 10_000, 4
+	var records [][]byte
+	for i := range each {
+		rows := make([]samples.Row, series)
+		for j := range rows {
+			rows[j] = samples.Row{
+				Metric: fmt.Sprint("metric", j/200), Service: fmt.Sprint("service", j%200/20), Bucket: 7200,
+				ID: uint64(j) * 0x9e3779b97f4a7c15, ST: 5, Offsets: []uint32{uint32(i) * 15_000}, Values: []float64{float64(i)},
+			}
+		}
+		records = append(records, samples.AppendRecord(nil, "", rows))
+	}
+	var encoded []byte
+	for b.Loop() {
+		block := samples.NewBlock(series * each)
+		for _, record := range records {
+			if err := samples.Read(record, block.Add); err != nil {
+				b.Fatal(err)
+			}
+		}
+		encoded = block.Fill().Encode(encoded[:0], nil)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*series*each), "ns/sample")
+	b.ReportMetric(float64(len(records[0]))/series, "bytes/record-row")
+}
