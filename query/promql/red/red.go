@@ -94,10 +94,11 @@ func (v *Metrics) Labels(ctx context.Context, metric string, mint, maxt int64, m
 	if f := v.families[metric]; f != nil {
 		list, err = v.labelsOf(ctx, metric, f, mint, maxt, matchers)
 	} else if metric == Up {
-		var up []*series.Series
-		up, err = v.selectUp(ctx, grid.Question{Start: mint, End: maxt, Step: grid.Lookback}, matchers)
-		for _, s := range up {
-			list = append(list, s.Name)
+		// Who was heard of in a long range is not worth the reading: this is who can have been.
+		var all []*process
+		all, _, err = v.processes(ctx, mint, matchers)
+		for _, p := range all {
+			list = append(list, p.name)
 		}
 	}
 	if err != nil {

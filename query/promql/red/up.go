@@ -46,7 +46,7 @@ func (v *Metrics) selectUp(ctx context.Context, q grid.Question, matchers []*lab
 	if g.Cells == 0 {
 		return nil, nil
 	}
-	all, byResource, err := v.processes(ctx, g, matchers)
+	all, byResource, err := v.processes(ctx, g.Base, matchers)
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
@@ -108,10 +108,10 @@ func upAt(t, last, seen int64) (float64, bool) {
 	return 0, false
 }
 
-// processes lists the instances that may have a sample, also by resource.
-func (v *Metrics) processes(ctx context.Context, g grid.Grid, matchers []*labels.Matcher) ([]*process, map[uint64]*process, error) {
+// processes lists the instances that may have a sample from a time on, also by resource.
+func (v *Metrics) processes(ctx context.Context, from int64, matchers []*labels.Matcher) ([]*process, map[uint64]*process, error) {
 	var w sql.Where
-	w.Add("last_seen >= " + w.Seconds(time.UnixMilli(g.Base-grid.Lookback-seenMargin-silence)))
+	w.Add("last_seen >= " + w.Seconds(time.UnixMilli(from-grid.Lookback-seenMargin-silence)))
 	columns := upColumns()
 	for _, m := range matchers {
 		push(&w, columns, m)

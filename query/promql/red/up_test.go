@@ -1,11 +1,13 @@
 package red
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/prometheus/model/labels"
 
 	"loadline/query/promql/red/grid"
 	"loadline/query/querytest"
@@ -77,6 +79,10 @@ INSERT INTO resources (resource_id, service, instance, attributes, attribute_typ
 	f("up", 20*time.Minute, all(0))
 	f(`up{job="shop/web",instance=~"web-."} == 0`, 20*time.Minute+3*time.Second, map[string]float64{`{__name__="up", instance="web-2", job="shop/web"}`: 0})
 	f(`count(up)`, 6*time.Hour, map[string]float64{})
+	names, err := p.q.Labels(context.Background(), Up, querytest.Base.UnixMilli(), after(time.Hour).UnixMilli(), []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, "job", "shop/.*|meter")})
+	if len(names) != 3 || err != nil {
+		t.Errorf("%v, %v", names, err)
+	}
 	up := p.ranged(`up{instance="web-2"}`, after(0), after(30*time.Minute), time.Minute)
 	for _, at := range up {
 		if at[5*60] != 1 || at[14*60] != 1 || at[16*60] != 0 || at[30*60] != 0 || len(at) < 30 {
