@@ -157,15 +157,39 @@ func TestAverageOfAGroupDoesNotOverflow(t *testing.T) {
 	}
 }
 
-func BenchmarkRate(b *testing.B) {
-	c := &series.Column{}
+func BenchmarkFunctions(b *testing.B) {
+	whole, broken := &series.Column{}, &series.Column{}
 	for i := range 1422 {
-		c.Append(int64(i)*15_000+int64(i%20/19*7), float64(1_000_000+i*50))
+		t := int64(i)*15_000 + int64(i%20/19*7)
+		whole.Append(t, float64(1_000_000+i*50))
+		broken.Append(t, float64(i%97)*0.1)
 	}
 	g := NewGrid(0, 359*60_000, 60_000)
-	k, out := New("rate", g, 5*time.Minute), make([]float64, g.Steps)
-	for b.Loop() {
-		k.Run(c, out)
+	f := func(name, function string, c *series.Column) {
+		b.Run(name, func(b *testing.B) {
+			k, out := New(function, g, 5*time.Minute), make([]float64, g.Steps)
+			for b.Loop() {
+				k.Run(c, out)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(c.T)), "ns/sample")
+		})
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(c.T)), "ns/sample")
+	f("rate", "rate", whole)
+	f("selector", "", whole)
+	f("sum of integers", "sum_over_time", whole)
+	f("sum", "sum_over_time", broken)
+	f("avg", "avg_over_time", broken)
+	f("max", "max_over_time", broken)
+}
+
+func BenchmarkGroup(b *testing.B) {
+	values := make([]float64, 360)
+	for i := range values {
+		values[i] = float64(i) * 0.1
+	}
+	g := NewGroup(parser.SUM, len(values))
+	for b.Loop() {
+		g.Add(values)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(values)), "ns/value")
 }
