@@ -31,8 +31,6 @@ type Store interface {
 	// Metadata describes metric families by name: one when metric is not empty, otherwise up to limit, with up to
 	// limitPerMetric descriptions each. A limit that is not positive is none.
 	Metadata(ctx context.Context, metric string, limit, limitPerMetric int) (map[string][]store.Metadata, error)
-	// Describe tells how many series there are, with up to limit names of most of them.
-	Describe(ctx context.Context, limit int) (store.Stats, error)
 }
 
 // Config says what an API serves. Engine, Store and Parser have to be there; zero values of the rest mean what the
@@ -42,12 +40,13 @@ type Config struct {
 	Store  Store
 	Parser parser.Parser
 
-	Rules      func(context.Context) ([]rules.Group, error) // in the order of evaluation [none]
-	Write      http.Handler                                 // for POST write [not found]
-	OTLP       http.Handler                                 // for POST otlp/v1/metrics [not found]
-	ConfigYAML func() string                                // for status/config [empty]
-	Flags      map[string]string                            // for status/flags [none]
-	Features   map[string]map[string]bool                   // more features by category [none]
+	Describe   func(ctx context.Context, limit int) (Cardinality, error) // for status/tsdb; Store.Describe of package store [nothing is stored]
+	Rules      func(context.Context) ([]rules.Group, error)              // in the order of evaluation [none]
+	Write      http.Handler                                              // for POST write [not found]
+	OTLP       http.Handler                                              // for POST otlp/v1/metrics [not found]
+	ConfigYAML func() string                                             // for status/config [empty]
+	Flags      map[string]string                                         // for status/flags [none]
+	Features   map[string]map[string]bool                                // more features by category [none]
 
 	MaxConcurrency int            // queries at work at a time; others wait [20]
 	Timeout        time.Duration  // of a query, waiting included [2m]

@@ -77,7 +77,7 @@ func (m *memory) Metadata(_ context.Context, metric string, _, _ int) (map[strin
 	return map[string][]store.Metadata{}, nil
 }
 
-func (m *memory) Describe(context.Context, int) (store.Stats, error) { return m.stats, m.err }
+func (m *memory) Describe(context.Context, int) (Cardinality, error) { return m.stats, m.err }
 
 func matches(ls labels.Labels, matchers []*labels.Matcher) bool {
 	return !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return !m.Matches(ls.Get(m.Name)) })
@@ -218,7 +218,7 @@ func newAPI(t testing.TB, m *memory, change func(*Config)) *API {
 			MaxSamples: 1_000_000, Timeout: time.Minute, LookbackDelta: 5 * time.Minute, EnableAtModifier: true, EnableNegativeOffset: true,
 			EnablePerStepStats: true, NoStepSubqueryIntervalFn: func(int64) int64 { return 15_000 }, Parser: testParser(),
 		}),
-		Store: m, Parser: testParser(), Version: "0.3.0", Revision: "abc",
+		Store: m, Describe: m.Describe, Parser: testParser(), Version: "0.3.0", Revision: "abc",
 		Now: func() time.Time { return time.Unix(epoch+60, 0).UTC() },
 	}
 	if change != nil {

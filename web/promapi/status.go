@@ -171,11 +171,14 @@ func (a *API) cardinality(r *http.Request) answer {
 			return failed(failure.New(failure.BadData, "limit must not exceed %d", maxCounts))
 		}
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Timeout)
-	defer cancel()
-	c, err := a.cfg.Store.Describe(ctx, limit)
-	if err != nil {
-		return failed(failure.Of(err))
+	var c Cardinality
+	if a.cfg.Describe != nil {
+		ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Timeout)
+		defer cancel()
+		var err error
+		if c, err = a.cfg.Describe(ctx, limit); err != nil {
+			return failed(failure.Of(err))
+		}
 	}
 	return answer{data: map[string]any{
 		"headStats": map[string]any{
@@ -188,6 +191,12 @@ func (a *API) cardinality(r *http.Request) answer {
 	}}
 }
 
+// Cardinality is how many series and labels are stored, and which names and values have most of them.
+type Cardinality = cardinality.Stats
+
+// Count is a number of a name.
+type Count = cardinality.Count
+
 // count is a number of a name in an answer.
 type count struct {
 	Name  string `json:"name"`
@@ -195,7 +204,7 @@ type count struct {
 }
 
 // first returns up to n counts, and an empty list rather than none.
-func first(all []cardinality.Count, n int) []count {
+func first(all []Count, n int) []count {
 	out := []count{}
 	for _, c := range all[:min(n, len(all))] {
 		out = append(out, count(c))

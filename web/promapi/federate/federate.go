@@ -109,7 +109,7 @@ func (h *Handler) latest(ctx context.Context, selectors [][]*labels.Matcher) (pr
 		}
 	}
 	slices.SortStableFunc(out, func(a, b promql.Sample) int {
-		return strings.Compare(a.Metric.Get(labels.MetricName), b.Metric.Get(labels.MetricName))
+		return strings.Compare(a.Metric.Get(model.MetricNameLabel), b.Metric.Get(model.MetricNameLabel))
 	})
 	return out, set.Err()
 }
@@ -135,7 +135,7 @@ func families(found promql.Vector, native bool) []*dto.MetricFamily {
 	var out []*dto.MetricFamily
 	for i := range found {
 		s := &found[i]
-		name := s.Metric.Get(labels.MetricName)
+		name := s.Metric.Get(model.MetricNameLabel)
 		if name == "" || s.H != nil && !s.H.UsesCustomBuckets() && !native {
 			continue
 		}
@@ -165,7 +165,7 @@ func metric(s *promql.Sample) *dto.Metric {
 	m := &dto.Metric{TimestampMs: &s.T}
 	add := func(name, value string) { m.Label = append(m.Label, &dto.LabelPair{Name: &name, Value: &value}) }
 	s.Metric.Range(func(l labels.Label) {
-		if l.Name != labels.MetricName && l.Value != "" {
+		if l.Name != model.MetricNameLabel && l.Value != "" {
 			add(l.Name, l.Value)
 		}
 	})

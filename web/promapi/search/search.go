@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/timestamp"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -80,7 +81,7 @@ func (s *Search) MetricNames(w http.ResponseWriter, r *http.Request) *failure.Er
 	if f != nil {
 		return f
 	}
-	found, warnings, f := s.find(r.Context(), &p, valuesOf(labels.MetricName))
+	found, warnings, f := s.find(r.Context(), &p, valuesOf(model.MetricNameLabel))
 	if f != nil {
 		return f
 	}

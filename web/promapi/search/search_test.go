@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
@@ -36,7 +37,7 @@ func (names) Querier(int64, int64) (storage.Querier, error) { return names{}, ni
 
 func (names) LabelValues(_ context.Context, name string, h *storage.LabelHints, matchers ...*labels.Matcher) ([]string, annotations.Annotations, error) {
 	all := []string{"<up>", "go_gc_seconds", "http_requests_total", "http_seconds_bucket", "process_cpu_seconds_total"}
-	if name != labels.MetricName {
+	if name != model.MetricNameLabel {
 		all = []string{name + "1"}
 	}
 	for _, m := range matchers {
