@@ -3,6 +3,7 @@ package results
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,12 +43,13 @@ func execute(t *testing.T, e upstream.QueryEngine, q storage.Queryable, text str
 	t.Helper()
 	query, err := e.NewRangeQuery(context.Background(), q, nil, text, minute(from), minute(to), time.Minute)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return "", 0
 	}
 	defer query.Close()
 	r := query.Exec(context.Background())
 	if r.Err != nil {
-		t.Fatal(r.Err)
+		t.Error(r.Err)
 	}
 	return r.String(), query.Stats().Samples.TotalSamples
 }
@@ -217,4 +219,42 @@ func TestCanceledQueriesAreNotKept(t *testing.T) {
 	if diff := cmp.Diff("m", q.String()); diff != "" || q.Statement().String() == "" {
 		t.Error(diff)
 	}
+}
+
+// changing is a storage that changes while it is read.
+type changing struct {
+	memory.Storage
+	changes *Changes
+}
+
+func (c changing) Querier(mint, maxt int64) (storage.Querier, error) {
+	c.changes.Changed(mint, maxt)
+	return c.Storage.Querier(mint, maxt)
+}
+
+func TestChangesWhileReadingAreNoticed(t *testing.T) {
+	var changes Changes
+	e := New(newUpstream(), newParser(), Config{Version: changes.Version, Now: func() time.Time { return minute(1000) }})
+	for range 3 {
+		if _, n := execute(t, e, changing{data(), &changes}, "m", 100, 190); n != 91 {
+			t.Errorf("%d samples were selected", n)
+		}
+	}
+}
+
+func TestQueriesAtOnceShareWhatIsKept(t *testing.T) {
+	e := New(newUpstream(), newParser(), Config{Now: func() time.Time { return minute(180) }})
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for j := range 20 {
+				from := 10 + (i*j)%30
+				want, _ := execute(t, newUpstream(), data(), "m > 20", from, from+150)
+				if got, _ := execute(t, e, data(), "m > 20", from, from+150); got != want {
+					t.Errorf("from %d: %s, want %s", from, got, want)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
