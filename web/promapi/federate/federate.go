@@ -24,6 +24,7 @@ import (
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 
 	"loadline/web/promapi/failure"
+	"loadline/web/promapi/param"
 )
 
 // Config says what is federated. All of it has to be there.
@@ -48,7 +49,7 @@ func New(cfg Config) *Handler { return &Handler{cfg} }
 
 // ServeHTTP implements http.Handler. Errors are answered as text, as Prometheus does.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	sets, err := h.cfg.Parser.ParseMetricSelectors(r.Form["match[]"])
+	sets, err := param.Selectors(h.cfg.Parser, r.Form["match[]"])
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

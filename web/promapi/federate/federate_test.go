@@ -122,6 +122,12 @@ func TestRefused(t *testing.T) {
 		}
 	}
 	f(newHandler(sample()), "up{", 400, "parse error")
+	if w := ask(newHandler(sample()), "", make([]string, 1001)...); w.Code != 400 {
+		t.Errorf("1001 selectors: status %d", w.Code)
+	}
+	if w := ask(newHandler(sample()), ""); w.Code != 200 || w.Body.Len() > 0 {
+		t.Errorf("no selector: status %d: %s", w.Code, w.Body)
+	}
 	f(newHandler(&fixed{err: errors.New("gone")}), "up", 500, "gone")
 	f(newHandler(&fixed{err: context.DeadlineExceeded}), "up", 503, "deadline")
 	full := newHandler(sample())

@@ -151,12 +151,17 @@ const maxSelectors = 1000
 
 var errEmptyMatcher = errors.New("match[] must contain at least one non-empty matcher")
 
-// Matchers parses selectors. Each has to have a matcher that does not match the empty string.
-func Matchers(p parser.Parser, selectors []string) ([][]*labels.Matcher, error) {
+// Selectors parses selectors, of which there may not be too many.
+func Selectors(p parser.Parser, selectors []string) ([][]*labels.Matcher, error) {
 	if len(selectors) > maxSelectors {
 		return nil, fmt.Errorf("%d selectors are more than %d", len(selectors), maxSelectors)
 	}
-	sets, err := p.ParseMetricSelectors(selectors)
+	return p.ParseMetricSelectors(selectors)
+}
+
+// Matchers parses selectors. Each has to have a matcher that does not match the empty string.
+func Matchers(p parser.Parser, selectors []string) ([][]*labels.Matcher, error) {
+	sets, err := Selectors(p, selectors)
 	if err != nil {
 		return nil, err
 	}

@@ -58,11 +58,12 @@ func sample() *fixed {
 	floats := &series.Series{Name: labels.FromStrings("__name__", "up", "job", "shop")}
 	for i := range int64(300) {
 		floats.Column.Append(1000*i, float64(i))
+		floats.Column.ST = append(floats.Column.ST, 1)
 	}
 	mixed := &series.Series{
 		Name:       labels.FromStrings("__name__", "x"),
 		Column:     series.Column{T: []int64{1}, V: []float64{0.5}},
-		Histograms: []series.Histogram{{T: 2, H: &histogram.FloatHistogram{Count: 2, Sum: 3, ZeroCount: 2, ZeroThreshold: 0.1}}},
+		Histograms: []series.Histogram{{T: 2, ST: 1, H: &histogram.FloatHistogram{Count: 2, Sum: 3, ZeroCount: 2, ZeroThreshold: 0.1}}},
 	}
 	return &fixed{series: []storage.Series{floats, mixed}}
 }
@@ -172,8 +173,13 @@ func TestStream(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{"up": 300, "x": 2, "zz": 400_000}, samples); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if messages["up"] != 1 || messages["zz"] < 2 || types[prompb.Chunk_XOR] < 4 || types[prompb.Chunk_FLOAT_HISTOGRAM] != 1 {
-		t.Errorf("messages %v, chunks %v", messages, types)
+	delete(types, prompb.Chunk_XOR)
+	delete(types, prompb.Chunk_FLOAT_HISTOGRAM)
+	if len(types) > 0 {
+		t.Errorf("chunks of encodings that not everybody knows: %v", types)
+	}
+	if messages["up"] != 1 || messages["zz"] < 2 {
+		t.Errorf("messages %v", messages)
 	}
 	if w.Header().Get("Content-Type") != "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse" {
 		t.Errorf("header %v", w.Header())

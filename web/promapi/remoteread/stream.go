@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/prometheus/prompb"
 	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"github.com/prometheus/prometheus/tsdb/chunks"
 )
 
@@ -43,7 +44,7 @@ func (f *frames) series(query int64, set storage.SeriesSet) error {
 	var it chunks.Iterator
 	for set.Next() {
 		s := set.At()
-		it = storage.NewSeriesToChunkEncoder(s).Iterator(it)
+		it = storage.NewSeriesToChunkEncoder(startless{s}).Iterator(it)
 		if err := f.chunks(query, prompb.FromLabels(s.Labels(), nil), it); err != nil {
 			return err
 		}
@@ -89,3 +90,20 @@ func (f *frames) write(message *prompb.ChunkedReadResponse) error {
 	}
 	return nil
 }
+
+// startless is a series whose samples have no start timestamps. With them chunks would be of encodings that few clients
+// know, and the answer as samples has none either.
+type startless struct{ storage.Series }
+
+// Iterator implements storage.Series.
+func (s startless) Iterator(it chunkenc.Iterator) chunkenc.Iterator {
+	if inner, ok := it.(startlessIterator); ok {
+		it = inner.Iterator
+	}
+	return startlessIterator{s.Series.Iterator(it)}
+}
+
+type startlessIterator struct{ chunkenc.Iterator }
+
+// AtST implements chunkenc.Iterator.
+func (startlessIterator) AtST() int64 { return 0 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"sync"
 
 	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/labels"
@@ -32,10 +33,23 @@ type Answer struct {
 // flushAt is how many bytes are gathered before they are written.
 const flushAt = 32 << 10
 
+var buffers = sync.Pool{New: func() any {
+	b := make([]byte, 0, flushAt+4<<10)
+	return &b
+}}
+
 // Write writes an answer to w. It returns how many bytes it gave to w. When it returns an error and has written
 // nothing, the data could not be made JSON; otherwise w failed.
 func Write(w io.Writer, a Answer) (int, error) {
-	out := writer{w: w, buf: make([]byte, 0, flushAt+4<<10)}
+	b := buffers.Get().(*[]byte)
+	out := writer{w: w, buf: (*b)[:0]}
+	defer func() {
+		// A label may be as long as a whole buffer. Such buffers are not kept.
+		if cap(out.buf) <= 4*flushAt {
+			*b = out.buf
+			buffers.Put(b)
+		}
+	}()
 	out.buf = append(out.buf, `{"status":"success","data":`...)
 	if err := out.data(a.Data); err != nil {
 		return out.n, err
