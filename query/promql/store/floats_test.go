@@ -31,7 +31,7 @@ func TestEqualLabelsAreOneSeries(t *testing.T) {
 	f.samples("m", "a", 1, 0, []int64{60, 120}, []float64{1, 2})
 	f.samples("m", "a", 2, 0, []int64{90, 120}, []float64{7, 8})
 	f.samples("m", "a", 3, base, []int64{200, 210, 220}, []float64{1, 2, 4})
-	f.want(f.query(0, 200, "__name__=m"), `{__name__="m", job="a"} 0@0 1@60 7@90 2@120 1@200`)
+	f.want(f.query(0, 200, "__name__=m"), `{__name__="m", job="a"} 0@0 1@60 7@90 8@120 1@200`)
 }
 
 func TestDeltasAreAddedUp(t *testing.T) {

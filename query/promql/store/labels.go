@@ -122,7 +122,7 @@ const (
 // last hour.
 func (q *querier) notStored(ctx context.Context, fn func(labels.Labels)) error {
 	now := q.cfg.Now()
-	computed, err := q.computed.Get(now, computedAge, func() ([]labels.Labels, error) {
+	computed, err := q.computed.Get(now, computedAge, 0, func() ([]labels.Labels, error) {
 		var out []labels.Labels
 		for name, v := range q.virtual {
 			all, err := v.Labels(ctx, name, now.Add(-computedRange).UnixMilli(), now.UnixMilli(), nil)

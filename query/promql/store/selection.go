@@ -32,7 +32,7 @@ type selection struct {
 	onlyLabels bool
 	entries    []*index.Entry
 	recent     map[*index.Row][]run
-	stored     int64 // the last time that has to be read from ClickHouse
+	until      int64 // the last time that has to be read from ClickHouse
 	perBatch   int
 
 	mu    sync.Mutex
@@ -55,7 +55,7 @@ type batch struct {
 
 // newSelection selects of entries those that may have samples in [mint, maxt].
 func (s *Store) newSelection(ctx context.Context, entries []*index.Entry, mint, maxt int64, onlyLabels bool) *selection {
-	sel := &selection{Store: s, ctx: ctx, mint: mint, maxt: maxt, onlyLabels: onlyLabels, stored: maxt}
+	sel := &selection{Store: s, ctx: ctx, mint: mint, maxt: maxt, onlyLabels: onlyLabels, until: maxt}
 	if s.cfg.Recent != nil && !onlyLabels {
 		sel.readRecent(entries)
 	}
@@ -112,7 +112,7 @@ func (sel *selection) readRecent(entries []*index.Entry) {
 		from = max(from, complete)
 	}
 	if sel.cfg.SoleWriter && len(byMetric) > 0 {
-		sel.stored = min(sel.maxt, from-1)
+		sel.until = min(sel.maxt, from-1)
 	}
 }
 
@@ -141,12 +141,12 @@ func (sel *selection) load(i int) (*batch, error) {
 			case !r.Alive(sel.mint, sel.maxt):
 			case r.Kind.IsHistogram():
 				others = append(others, r)
-			case sel.mint <= sel.stored:
+			case sel.mint <= sel.until:
 				floats = append(floats, r)
 			}
 		}
 	}
-	pieces, err := sel.samples.Read(sel.ctx, floats, sel.mint, sel.stored)
+	pieces, err := sel.samples.Read(sel.ctx, floats, sel.mint, sel.until)
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +199,7 @@ func (s *stored) fill(c *series.Column, b *batch) error {
 		if i > 0 {
 			one = &series.Column{}
 		}
-		if err := samples.Fill(one, b.floats[r], s.mint, s.stored); err != nil {
+		if err := samples.Fill(one, b.floats[r], s.mint, s.until); err != nil {
 			return err
 		}
 		for _, x := range s.recent[r] {

@@ -45,7 +45,8 @@ type Recent interface {
 	// metric that this process knows of; samples from there on need not be read from ClickHouse when this process is
 	// the only writer. Samples it holds may be in ClickHouse too.
 	Floats(metric string, mint, maxt int64, fn func(service string, id uint64, st int64, t []int64, v []float64)) (from int64)
-	// Generation changes whenever a series of the metric becomes known, whose row is in ClickHouse by then.
+	// Generation changes whenever a series of the metric becomes known, whose row is in ClickHouse by then; that of ""
+	// when one of any metric does. A row that says that a known series goes on is no reason.
 	Generation(metric string) uint64
 }
 
@@ -85,9 +86,11 @@ func New(db *clickhouse.DB, cfg Config) *Store {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	generation := func() uint64 { return 0 }
 	of := index.Config{Bytes: cfg.CacheBytes / 2, MaxSeries: cfg.MaxSeries, Now: cfg.Now}
 	if cfg.Recent != nil && cfg.SoleWriter {
 		of.Generation = cfg.Recent.Generation
+		generation = func() uint64 { return cfg.Recent.Generation("") }
 	}
 	s := &Store{
 		db:         db,
@@ -95,7 +98,7 @@ func New(db *clickhouse.DB, cfg Config) *Store {
 		index:      index.New(db, of),
 		samples:    samples.New(db, samples.Config{Bytes: cfg.CacheBytes, Now: cfg.Now}),
 		histograms: histograms.New(db),
-		catalog:    catalog.New(db, cfg.Now),
+		catalog:    catalog.New(db, cfg.Now, generation),
 		targets:    targets.New(db, cfg.Now),
 		virtual:    map[string]Virtual{},
 		described:  map[string]Metadata{},

@@ -26,9 +26,10 @@ const age = 10 * time.Second
 
 // Catalog is the descriptions in a database. It is safe for concurrent use.
 type Catalog struct {
-	db    *clickhouse.DB
-	now   func() time.Time
-	known memo.Of[*known]
+	db         *clickhouse.DB
+	now        func() time.Time
+	generation func() uint64
+	known      memo.Of[*known]
 }
 
 // known is all descriptions.
@@ -37,8 +38,10 @@ type known struct {
 	byOTel map[string][]string   // those names by OpenTelemetry's
 }
 
-// New returns the catalog of a database.
-func New(db *clickhouse.DB, now func() time.Time) *Catalog { return &Catalog{db: db, now: now} }
+// New returns the catalog of a database. The generation changes when there may be new metrics.
+func New(db *clickhouse.DB, now func() time.Time, generation func() uint64) *Catalog {
+	return &Catalog{db: db, now: now, generation: generation}
+}
 
 // All returns the descriptions by metric family, the latest first, up to ten seconds late. They are not to be changed.
 func (c *Catalog) All(ctx context.Context) (map[string][]Metadata, error) {
@@ -59,7 +62,7 @@ func (c *Catalog) Names(ctx context.Context, otelName string) ([]string, error) 
 }
 
 func (c *Catalog) read(ctx context.Context) (*known, error) {
-	return c.known.Get(c.now(), age, func() (*known, error) {
+	return c.known.Get(c.now(), age, c.generation(), func() (*known, error) {
 		k := &known{byName: map[string][]Metadata{}, byOTel: map[string][]string{}}
 		err := sql.Scan(ctx, c.db, "metadata", `
 SELECT toString(metric), toString(type), toString(unit), argMax(help, last_seen), toString(otel_name)

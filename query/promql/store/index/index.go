@@ -81,7 +81,7 @@ type Family struct {
 type Config struct {
 	Bytes      int64                      // of series in memory
 	MaxSeries  int                        // that one question may find
-	Generation func(metric string) uint64 // changes when a series becomes known; nil when nobody can tell
+	Generation func(metric string) uint64 // changes when a series of it, or of any for "", becomes known; may be nil
 	Now        func() time.Time
 }
 
@@ -160,10 +160,7 @@ func Matches(l labels.Labels, matchers []*labels.Matcher) bool {
 
 // family returns the series of a metric: all of them, or at least those that match.
 func (x *Index) family(ctx context.Context, metric string, matchers []*labels.Matcher) (*Family, error) {
-	var generation uint64
-	if x.cfg.Generation != nil {
-		generation = x.cfg.Generation(metric)
-	}
+	generation := x.generation(metric)
 	pushed := pushable(matchers)
 	if f := x.cached(metric, pushed, generation); f != nil {
 		cacheHits.Inc()

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
-	"math"
 	"slices"
 	"strings"
 	"unsafe"
@@ -173,9 +172,9 @@ func mergeRow(rows []Row, row Row) []Row {
 func number32(s string) uint32 { return binary.LittleEndian.Uint32([]byte(s[:4])) }
 
 // Alive reports whether the row may have samples in [mint, maxt], in Unix milliseconds. Rows are written again once an
-// hour, so one that ended shortly before it was read may go on.
+// hour, and are remembered for less, so that one that ends may have gone on for so long.
 func (r *Row) Alive(mint, maxt int64) bool {
-	return int64(r.First)*1000 <= maxt && (int64(r.Last)+refreshSeconds)*1000 >= mint || r.First > math.MaxInt32
+	return int64(r.First)*1000 <= maxt && (int64(r.Last)+refreshSeconds)*1000 >= mint
 }
 
 // refreshSeconds is how much longer than its row says a series is taken for alive.

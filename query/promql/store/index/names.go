@@ -15,9 +15,17 @@ import (
 // namesAge is for how long names are believed.
 const namesAge = 10 * time.Second
 
+// generation is what changes when a series of a metric becomes known, or of any metric when the name is "".
+func (x *Index) generation(metric string) uint64 {
+	if x.cfg.Generation == nil {
+		return 0
+	}
+	return x.cfg.Generation(metric)
+}
+
 // Sizes returns about how many series each metric has, up to ten seconds late. The map is not to be changed.
 func (x *Index) Sizes(ctx context.Context) (map[string]int, error) {
-	return x.sizes.Get(x.cfg.Now(), namesAge, func() (map[string]int, error) {
+	return x.sizes.Get(x.cfg.Now(), namesAge, x.generation(""), func() (map[string]int, error) {
 		sizes := map[string]int{}
 		err := sql.Scan(ctx, x.db, "metrics", `
 SELECT toString(metric), count()
@@ -36,7 +44,7 @@ LIMIT 1000000`, nil, func(rows driver.Rows) error {
 
 // Classic returns the metrics of which some series are histograms with explicit bounds, up to ten seconds late.
 func (x *Index) Classic(ctx context.Context) ([]string, error) {
-	return x.classic.Get(x.cfg.Now(), namesAge, func() ([]string, error) {
+	return x.classic.Get(x.cfg.Now(), namesAge, x.generation(""), func() ([]string, error) {
 		var names []string
 		err := x.strings(ctx, "histograms", `
 SELECT DISTINCT toString(metric)
@@ -95,7 +103,7 @@ func (x *Index) Any(ctx context.Context, matchers []*labels.Matcher) ([]*Entry, 
 
 // LabelNames returns the sorted names of all labels of stored series, up to ten seconds late.
 func (x *Index) LabelNames(ctx context.Context) ([]string, error) {
-	return x.labels.Get(x.cfg.Now(), namesAge, func() ([]string, error) {
+	return x.labels.Get(x.cfg.Now(), namesAge, x.generation(""), func() ([]string, error) {
 		names := []string{labels.MetricName}
 		err := x.strings(ctx, "label names", `
 SELECT DISTINCT toString(name)

@@ -35,28 +35,24 @@ type cache struct {
 	bytes  int64
 }
 
-// find appends the pieces of a group's rows to out, or returns how many rows it does not know about. Then it has appended
-// nothing.
-func (c *cache) find(key blockKey, v version, g *group, rows []*index.Row, out [][]*Piece) (unknown int) {
+// find appends the pieces of a group's rows to out. It returns false, and appends nothing, if it does not know all of them.
+func (c *cache) find(key blockKey, v version, g *group, rows []*index.Row, out [][]*Piece) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.blocks[key]
 	if b == nil {
-		return len(g.rows)
+		return false
 	}
 	if b.version != v {
 		c.remove(b)
-		return len(g.rows)
+		return false
 	}
 	c.used.MoveToFront(b.element)
 	if !b.whole {
 		for _, i := range g.rows {
 			if _, ok := b.series[rows[i].ID]; !ok {
-				unknown++
+				return false
 			}
-		}
-		if unknown > 0 {
-			return unknown
 		}
 	}
 	for _, i := range g.rows {
@@ -65,7 +61,7 @@ func (c *cache) find(key blockKey, v version, g *group, rows []*index.Row, out [
 			out[i] = append(out[i], &pieces[j])
 		}
 	}
-	return 0
+	return true
 }
 
 // keep remembers a block that was read, and forgets others until there is room.

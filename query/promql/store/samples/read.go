@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -37,10 +38,15 @@ func (r *Reader) read(ctx context.Context, want *request) error {
 	}
 	if len(hot) > 0 {
 		w := where(hot)
+		off, value := "off", "value"
+		if cut := want.cut(); cut > 0 {
+			from := w.Bind("UInt32", cut)
+			off, value = "arrayFilter(o -> o >= "+from+", off)", "arrayFilter((v, o) -> o >= "+from+", value, off)"
+		}
 		if err := r.scan(ctx, want, `
-SELECT formatRow('RowBinary', metric, service, toUInt32(bucket), series_id, st, off, value)
+SELECT formatRow('RowBinary', metric, service, toUInt32(bucket), series_id, st, `+off+`, `+value+`)
 FROM samples
-WHERE `+w.String()+blocks, w.Args, readArrays); err != nil {
+WHERE `+w.String(), w.Args, readArrays); err != nil {
 			return err
 		}
 	}
@@ -51,11 +57,21 @@ WHERE `+w.String()+blocks, w.Args, readArrays); err != nil {
 	return r.scan(ctx, want, `
 SELECT formatRow('RowBinary', metric, service, toUInt32(bucket), series_id, st, n, t0, dt, scale, v0, t, v)
 FROM chunks
-WHERE `+w.String()+blocks, w.Args, readChunk)
+WHERE `+w.String(), w.Args, readChunk)
 }
 
-// blocks keeps the blocks of an answer small: the driver copies those of many megabytes several times as it reads them.
-const blocks = "\nSETTINGS max_block_size = 4096"
+// cut is the offset from which on samples of hot buckets are wanted. It is 0 when they are wanted from the start, or will be
+// remembered: queries about the last minutes of the current bucket should not read hours.
+func (want *request) cut() uint32 {
+	cut := int64(math.MaxUint32)
+	for key, m := range want.missing {
+		if m.bucket.closed {
+			return 0
+		}
+		cut = min(cut, max(want.mint-key.bucket, 0))
+	}
+	return uint32(cut)
+}
 
 // scan reads the rows of a statement into the missing blocks.
 func (r *Reader) scan(ctx context.Context, want *request, statement string, args []any, read func(*sql.Binary, *Piece)) error {

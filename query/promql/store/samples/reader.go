@@ -63,11 +63,12 @@ func (r *Reader) Read(ctx context.Context, rows []*index.Row, mint, maxt int64) 
 		out[i] = make([]*Piece, 0, len(buckets))
 	}
 	want := newRequest(rows)
+	want.mint = mint
 	for _, g := range want.groups {
 		for _, b := range buckets {
 			key := blockKey{g.Metric, g.Service, b.start}
-			if missing := r.cache.find(key, b.version, g, rows, out); missing > 0 {
-				want.miss(g, b, missing)
+			if !r.cache.find(key, b.version, g, rows, out) {
+				want.missing[key] = &missing{group: g, bucket: b, series: map[uint64][]Piece{}}
 			}
 		}
 	}
@@ -106,8 +107,8 @@ type request struct {
 	groups  []*group
 	missing map[blockKey]*missing
 	ids     []uint64
-	whole   bool // all series of the groups are read, not only those wanted
-	stored  int  // rows of the groups, as far as it is known
+	mint    int64 // Unix milliseconds
+	whole   bool  // all series of the groups are read, not only those wanted
 }
 
 // group is the rows wanted of a metric and service.
@@ -141,11 +142,6 @@ func newRequest(rows []*index.Row) *request {
 		want.ids = append(want.ids, row.ID)
 	}
 	return want
-}
-
-// miss notes that a block is to be read.
-func (want *request) miss(g *group, b bucket, _ int) {
-	want.missing[blockKey{g.Metric, g.Service, b.start}] = &missing{group: g, bucket: b, series: map[uint64][]Piece{}}
 }
 
 const (

@@ -55,7 +55,7 @@ type target struct {
 // Select returns the series that match and have samples in [mint, maxt], in Unix milliseconds, sorted by labels.
 func (t *Targets) Select(ctx context.Context, mint, maxt int64, matchers []*labels.Matcher) ([]series.Floats, error) {
 	now := t.now()
-	all, err := t.known.Get(now, age, func() ([]target, error) { return t.read(ctx) })
+	all, err := t.known.Get(now, age, 0, func() ([]target, error) { return t.read(ctx) })
 	if err != nil {
 		return nil, err
 	}
