@@ -1,4 +1,3 @@
-// Package promql evaluates PromQL over what is stored, with the upstream engine.
 package promql
 
 import (

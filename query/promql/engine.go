@@ -1,3 +1,5 @@
+// Package promql evaluates PromQL over what is stored, with the upstream engine. The parts of an expression that read
+// samples are computed by kernels where that gives the same to the last bit. DESIGN.md has the reasons.
 package promql
 
 import (
