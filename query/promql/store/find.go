@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/otlptranslator"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
@@ -127,9 +128,9 @@ func (s *Store) findOTel(ctx context.Context, name string, none found) (found, e
 
 // renamed returns matchers that ask for another metric.
 func renamed(matchers []*labels.Matcher, name string) []*labels.Matcher {
-	out := []*labels.Matcher{{Type: labels.MatchEqual, Name: labels.MetricName, Value: name}}
+	out := []*labels.Matcher{{Type: labels.MatchEqual, Name: model.MetricNameLabel, Value: name}}
 	for _, m := range matchers {
-		if m.Name != labels.MetricName {
+		if m.Name != model.MetricNameLabel {
 			out = append(out, m)
 		}
 	}
@@ -167,7 +168,7 @@ func (s *Store) prometheusLabels(ctx context.Context, matchers []*labels.Matcher
 // nameMatches reports whether matchers, as far as they look at the name, select a metric.
 func nameMatches(name string, matchers []*labels.Matcher) bool {
 	for _, m := range matchers {
-		if m.Name == labels.MetricName && !m.Matches(name) {
+		if m.Name == model.MetricNameLabel && !m.Matches(name) {
 			return false
 		}
 	}
@@ -176,7 +177,7 @@ func nameMatches(name string, matchers []*labels.Matcher) bool {
 
 // exactName returns the metric that matchers ask for, if they ask for one. It is "" if they contradict each other.
 func exactName(matchers []*labels.Matcher) (string, bool) {
-	i := slices.IndexFunc(matchers, func(m *labels.Matcher) bool { return m.Name == labels.MetricName && m.Type == labels.MatchEqual })
+	i := slices.IndexFunc(matchers, func(m *labels.Matcher) bool { return m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual })
 	if i < 0 {
 		return "", false
 	}

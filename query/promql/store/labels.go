@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/annotations"
@@ -66,7 +67,7 @@ func (q *querier) allNames(ctx context.Context) ([]string, error) {
 // allValues returns the values of a label of all series, whether stored or not.
 func (q *querier) allValues(ctx context.Context, name string) (values []string, err error) {
 	switch name {
-	case labels.MetricName:
+	case model.MetricNameLabel:
 		values, err = q.metricNames(ctx)
 	case labels.BucketLabel:
 		var bounds []float64

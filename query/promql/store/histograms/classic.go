@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 
@@ -57,7 +58,7 @@ func NewView(name string, matchers []*labels.Matcher) (v *View, base string, of 
 	v = &View{name: name, suffix: suffix}
 	for _, m := range matchers {
 		switch {
-		case m.Name == labels.MetricName:
+		case m.Name == model.MetricNameLabel:
 		case m.Name == labels.BucketLabel && suffix == bucketSuffix:
 			v.le = append(v.le, m)
 		default:
@@ -115,7 +116,7 @@ func (v *View) matches(le string) bool {
 
 func (v *View) labels(of labels.Labels, le string) labels.Labels {
 	b := labels.NewBuilder(of)
-	b.Set(labels.MetricName, v.name)
+	b.Set(model.MetricNameLabel, v.name)
 	if le != "" {
 		b.Set(labels.BucketLabel, le)
 	}

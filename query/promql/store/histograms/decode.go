@@ -101,7 +101,7 @@ func Merge(a, b []series.Histogram) []series.Histogram {
 	if len(a) == 0 {
 		return b
 	}
-	all := append(a, b...)
+	all := slices.Concat(a, b)
 	slices.SortStableFunc(all, func(x, y series.Histogram) int { return cmp.Compare(x.T, y.T) })
 	return slices.CompactFunc(all, func(x, y series.Histogram) bool { return x.T == y.T })
 }

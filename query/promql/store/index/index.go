@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"loadline/internal/clickhouse"
@@ -131,7 +132,7 @@ func (x *Index) Metric(ctx context.Context, metric string, matchers []*labels.Ma
 // match appends the entries of a family that match.
 func (x *Index) match(dst []*Entry, f *Family, matchers []*labels.Matcher) ([]*Entry, error) {
 	matchers = slices.DeleteFunc(slices.Clone(matchers), func(m *labels.Matcher) bool {
-		return m.Name == labels.MetricName && m.Matches(f.Metric)
+		return m.Name == model.MetricNameLabel && m.Matches(f.Metric)
 	})
 	for i := range f.Entries {
 		if e := &f.Entries[i]; Matches(e.Labels, matchers) {
@@ -211,7 +212,7 @@ func (x *Index) readWhole(ctx context.Context, metric string) (bool, error) {
 func pushable(matchers []*labels.Matcher) []*labels.Matcher {
 	var out []*labels.Matcher
 	for _, m := range matchers {
-		if m.Type == labels.MatchEqual && m.Name != labels.MetricName && m.Value != "" {
+		if m.Type == labels.MatchEqual && m.Name != model.MetricNameLabel && m.Value != "" {
 			out = append(out, m)
 		}
 	}

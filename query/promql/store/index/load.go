@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"loadline/query/sql"
@@ -97,7 +98,7 @@ func (r *rowReader) add(text string) error {
 		}
 	}
 	r.builder.Reset()
-	r.builder.Add(labels.MetricName, g.Metric)
+	r.builder.Add(model.MetricNameLabel, g.Metric)
 	for range b.Size(2) {
 		r.builder.Add(b.Text(), b.Text())
 	}

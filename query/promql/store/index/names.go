@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"loadline/query/sql"
@@ -69,7 +70,7 @@ func (x *Index) Names(ctx context.Context) ([]string, error) {
 func (x *Index) Any(ctx context.Context, matchers []*labels.Matcher) ([]*Entry, error) {
 	var names []string
 	for _, m := range matchers {
-		if m.Name != labels.MetricName {
+		if m.Name != model.MetricNameLabel {
 			continue
 		}
 		all := names
@@ -104,7 +105,7 @@ func (x *Index) Any(ctx context.Context, matchers []*labels.Matcher) ([]*Entry, 
 // LabelNames returns the sorted names of all labels of stored series, up to ten seconds late.
 func (x *Index) LabelNames(ctx context.Context) ([]string, error) {
 	return x.labels.Get(x.cfg.Now(), namesAge, x.generation(""), func() ([]string, error) {
-		names := []string{labels.MetricName}
+		names := []string{model.MetricNameLabel}
 		err := x.strings(ctx, "label names", `
 SELECT DISTINCT toString(name)
 FROM postings

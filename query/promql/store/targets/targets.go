@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/otlptranslator"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
@@ -169,7 +170,7 @@ func build(b *labels.Builder, service, attributes string) (job string, informs b
 	if namespace != "" {
 		job = namespace + "/" + service
 	}
-	b.Set(labels.MetricName, Metric)
+	b.Set(model.MetricNameLabel, Metric)
 	b.Set("job", job)
 	b.Set("instance", instance)
 	return job, informs, r.Err()
