@@ -101,7 +101,7 @@ func (c *Config) complete() error {
 type API struct {
 	cfg     Config
 	started time.Time
-	slots   chan struct{} // one for each query at work
+	slots   gate // for queries
 	routes  map[string]route
 	values  route // label/{name}/values
 }
@@ -111,7 +111,7 @@ func New(cfg Config) (*API, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	a := &API{cfg: cfg, started: cfg.Now(), slots: make(chan struct{}, cfg.MaxConcurrency)}
+	a := &API{cfg: cfg, started: cfg.Now(), slots: make(gate, cfg.MaxConcurrency)}
 	a.routes = a.table()
 	a.values = route{name: "label_values", methods: get, handler: a.labelValues}
 	return a, nil
@@ -124,17 +124,23 @@ func (a *API) Register(mux *http.ServeMux) {
 	mux.Handle(federation, h)
 }
 
-// acquire waits for a slot for a query. The caller gives it back with release.
-func (a *API) acquire(ctx context.Context) *failure.Error {
+// maxReads is how many remote reads are at work at a time. They may take long, so that they have slots of their own.
+const maxReads = 10
+
+// gate has a slot for each of those who are at work.
+type gate chan struct{}
+
+// acquire waits for a slot. The caller gives it back with release.
+func (g gate) acquire(ctx context.Context) *failure.Error {
 	select {
-	case a.slots <- struct{}{}:
+	case g <- struct{}{}:
 		return nil
 	default:
 	}
 	waiting.Add(1)
 	defer waiting.Add(-1)
 	select {
-	case a.slots <- struct{}{}:
+	case g <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -144,4 +150,4 @@ func (a *API) acquire(ctx context.Context) *failure.Error {
 	}
 }
 
-func (a *API) release() { <-a.slots }
+func (g gate) release() { <-g }

@@ -67,10 +67,10 @@ func (a *API) evaluate(r *http.Request, prepare prepare) answer {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
-	if f := a.acquire(ctx); f != nil {
+	if f := a.slots.acquire(ctx); f != nil {
 		return failed(f)
 	}
-	defer a.release()
+	defer a.slots.release()
 	query, err := prepare(ctx, options, text)
 	if err != nil {
 		return failed(prepareFailure(err))
@@ -78,7 +78,7 @@ func (a *API) evaluate(r *http.Request, prepare prepare) answer {
 	result := query.Exec(ctx)
 	if result.Err != nil {
 		query.Close()
-		return failed(failure.Of(result.Err))
+		return failed(failure.In(ctx, result.Err))
 	}
 	ans := answer{warnings: result.Warnings, query: text, done: query.Close}
 	if limit > 0 && truncate(result, limit) {
@@ -167,17 +167,17 @@ func (a *API) queryExemplars(r *http.Request) answer {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Timeout)
 	defer cancel()
-	if f := a.acquire(ctx); f != nil {
+	if f := a.slots.acquire(ctx); f != nil {
 		return failed(f)
 	}
-	defer a.release()
+	defer a.slots.release()
 	q, err := a.cfg.Store.ExemplarQuerier(ctx)
 	if err != nil {
-		return failed(failure.Of(err))
+		return failed(failure.In(ctx, err))
 	}
 	found, err := q.Select(timestamp.FromTime(start), timestamp.FromTime(end), selectors...)
 	if err != nil {
-		return failed(failure.Of(err))
+		return failed(failure.In(ctx, err))
 	}
 	return answer{data: found}
 }

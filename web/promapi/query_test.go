@@ -148,7 +148,7 @@ func TestATimeoutStopsAQuery(t *testing.T) {
 		}
 	}
 	a = newAPI(t, m, func(c *Config) { c.Timeout = time.Millisecond })
-	for _, path := range []string{"query?query=up&timeout=1h", "labels", "label/job/values", "series?match[]=up"} {
+	for _, path := range []string{"query?query=up&timeout=1h", "labels", "label/job/values", "series?match[]=up", "search/label_names", "search/label_values?label=job"} {
 		if w := serve(a, httptest.NewRequest(http.MethodGet, "/api/v1/"+path, nil)); w.Code != 503 {
 			t.Errorf("%s: status %d: %s", path, w.Code, w.Body)
 		}

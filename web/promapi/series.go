@@ -78,7 +78,7 @@ func (a *API) list(r *http.Request, lookup lookup) answer {
 	defer cancel()
 	q, err := a.cfg.Store.Querier(s.mint, s.maxt)
 	if err != nil {
-		return failed(failure.Of(err))
+		return failed(failure.In(ctx, err))
 	}
 	defer q.Close()
 	if len(s.matchers) == 0 {
@@ -90,7 +90,7 @@ func (a *API) list(r *http.Request, lookup lookup) answer {
 	for _, matchers := range s.matchers {
 		found, warnings, err := lookup(ctx, q, &storage.LabelHints{Limit: param.HintLimit(s.limit)}, matchers)
 		if err != nil {
-			return failed(failure.Of(err))
+			return failed(failure.In(ctx, err))
 		}
 		ans.warnings.Merge(warnings)
 		if len(s.matchers) == 1 {
@@ -122,13 +122,13 @@ func (a *API) series(r *http.Request) answer {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Timeout)
 	defer cancel()
-	if f := a.acquire(ctx); f != nil {
+	if f := a.slots.acquire(ctx); f != nil {
 		return failed(f)
 	}
-	defer a.release()
+	defer a.slots.release()
 	q, err := a.cfg.Store.Querier(s.mint, s.maxt)
 	if err != nil {
-		return failed(failure.Of(err))
+		return failed(failure.In(ctx, err))
 	}
 	defer q.Close()
 	// There is no function of that name: it tells the store that samples are not needed.
@@ -161,11 +161,11 @@ func collect(ctx context.Context, set storage.SeriesSet, limit int) answer {
 		}
 		all = append(all, set.At().Labels())
 		if len(all)%checkEvery == 0 && ctx.Err() != nil {
-			return failed(failure.Of(fmt.Errorf("list series: %w", ctx.Err())))
+			return failed(failure.In(ctx, fmt.Errorf("list series: %w", ctx.Err())))
 		}
 	}
 	if err := set.Err(); err != nil {
-		return failed(failure.Of(err))
+		return failed(failure.In(ctx, err))
 	}
 	var ans answer
 	ans.warnings.Merge(set.Warnings())

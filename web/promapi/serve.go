@@ -2,6 +2,7 @@ package promapi
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -92,10 +93,11 @@ func (a *API) table() map[string]route {
 		add("admin/tsdb/"+name, postPut, a.admin)
 	}
 	fed := federate.New(federate.Config{
-		Store: a.cfg.Store, Parser: a.cfg.Parser, Lookback: a.cfg.Lookback, Timeout: a.cfg.Timeout, Now: a.cfg.Now, Acquire: a.acquire, Release: a.release,
+		Store: a.cfg.Store, Parser: a.cfg.Parser, Lookback: a.cfg.Lookback, Now: a.cfg.Now, Acquire: a.slots.acquire, Release: a.slots.release,
 	})
 	routes[federation] = route{name: "federate", methods: get, direct: plain(fed)}
-	read := remoteread.New(remoteread.Config{Store: a.cfg.Store, MaxSamples: a.cfg.MaxReadSamples, Acquire: a.acquire, Release: a.release})
+	reads := make(gate, maxReads)
+	read := remoteread.New(remoteread.Config{Store: a.cfg.Store, MaxSamples: a.cfg.MaxReadSamples, Acquire: reads.acquire, Release: reads.release})
 	routes["read"] = route{name: "read", methods: post, raw: read}
 	find := search.New(search.Config{Store: a.cfg.Store, Metadata: a.allMetadata, Parser: a.cfg.Parser, MaxLimit: maxSearch, Now: a.cfg.Now})
 	routes["search/metric_names"] = route{name: "search/metric_names", methods: getPost, direct: find.MetricNames}
@@ -185,7 +187,9 @@ func (a *API) respond(w http.ResponseWriter, r *http.Request, found route) {
 		return
 	}
 	if found.direct != nil {
-		if f := found.direct(w, r); f != nil {
+		ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Timeout)
+		defer cancel()
+		if f := found.direct(w, r.WithContext(ctx)); f != nil {
 			a.respondFailure(w, f)
 		}
 		return

@@ -61,7 +61,7 @@ func (a *API) metadata(r *http.Request) answer {
 	defer cancel()
 	found, err := a.cfg.Store.Metadata(ctx, r.Form.Get("metric"), max(limit, 0), max(perMetric, 0))
 	if err != nil {
-		return failed(failure.Of(err))
+		return failed(failure.In(ctx, err))
 	}
 	// The store limits what it reads; by name, so that the same request has the same answer.
 	for _, name := range slices.Sorted(maps.Keys(found)) {
@@ -177,7 +177,7 @@ func (a *API) cardinality(r *http.Request) answer {
 		defer cancel()
 		var err error
 		if c, err = a.cfg.Describe(ctx, limit); err != nil {
-			return failed(failure.Of(err))
+			return failed(failure.In(ctx, err))
 		}
 	}
 	return answer{data: map[string]any{

@@ -90,6 +90,19 @@ func Of(err error) *Error {
 	return &Error{Execution, err}
 }
 
+// In gives an error of something done under ctx its kind. When ctx is done that is the reason, whatever a driver of a
+// database makes of it.
+func In(ctx context.Context, err error) *Error {
+	e := Of(err)
+	if e.Kind != Execution && e.Kind != Internal || ctx.Err() == nil {
+		return e
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &Error{Timeout, err}
+	}
+	return &Error{Canceled, err}
+}
+
 // Write answers with the error and the status of its kind.
 func (e *Error) Write(w http.ResponseWriter) { e.WriteStatus(w, e.Kind.Code()) }
 

@@ -30,6 +30,26 @@ func TestOf(t *testing.T) {
 	f(Invalid("time", errors.New("x")), BadData, 400)
 }
 
+func TestIn(t *testing.T) {
+	f := func(ctx context.Context, err error, want Kind) {
+		t.Helper()
+		if got := In(ctx, err); got.Kind != want || !errors.Is(got, err) {
+			t.Errorf("%v: got %s, want %s", err, got.Kind, want)
+		}
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	late, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	driver := errors.New("code 394: query was cancelled")
+	f(t.Context(), driver, Execution)
+	f(gone, driver, Canceled)
+	f(late, driver, Timeout)
+	f(late, promql.ErrStorage{Err: driver}, Timeout)
+	mistake := New(BadData, "x")
+	f(late, mistake, BadData)
+}
+
 func TestWrite(t *testing.T) {
 	w := httptest.NewRecorder()
 	Invalid("query", errors.New("<\xff>")).Write(w)

@@ -4,7 +4,6 @@ package federate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -32,7 +31,6 @@ type Config struct {
 	Store    storage.Queryable
 	Parser   parser.Parser
 	Lookback time.Duration // how old a sample may be
-	Timeout  time.Duration
 	Now      func() time.Time
 	// Acquire waits for leave to read. Release gives it back.
 	Acquire func(context.Context) *failure.Error
@@ -54,8 +52,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), h.cfg.Timeout)
-	defer cancel()
+	ctx := r.Context()
 	if f := h.cfg.Acquire(ctx); f != nil {
 		http.Error(w, f.Err.Error(), f.Kind.Code())
 		return
@@ -64,7 +61,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	found, err := h.latest(ctx, sets)
 	if err != nil {
 		code := http.StatusInternalServerError
-		if errors.Is(err, context.DeadlineExceeded) {
+		if failure.In(ctx, err).Kind == failure.Timeout {
 			code = http.StatusServiceUnavailable
 		}
 		http.Error(w, err.Error(), code)

@@ -69,7 +69,7 @@ func sample() *fixed {
 
 func newHandler(s storage.Queryable) *Handler {
 	return New(Config{
-		Store: s, Parser: parser.NewParser(parser.Options{}), Lookback: 5 * time.Minute, Timeout: time.Minute, Now: func() time.Time { return time.Unix(now, 0) },
+		Store: s, Parser: parser.NewParser(parser.Options{}), Lookback: 5 * time.Minute, Now: func() time.Time { return time.Unix(now, 0) },
 		Acquire: func(context.Context) *failure.Error { return nil }, Release: func() {},
 	})
 }

@@ -89,7 +89,7 @@ func (s *Search) MetricNames(w http.ResponseWriter, r *http.Request) *failure.Er
 	if withMetadata && len(found) > 0 {
 		var err error
 		if families, err = s.cfg.Metadata(r.Context()); err != nil {
-			return failure.Of(err)
+			return failure.In(r.Context(), err)
 		}
 	}
 	return write(w, &p, found, warnings, func(v string) result {
@@ -134,7 +134,7 @@ func (s *Search) answer(w http.ResponseWriter, r *http.Request, endpoint string,
 func (s *Search) find(ctx context.Context, p *params, list list) ([]storage.SearchResult, annotations.Annotations, *failure.Error) {
 	q, err := s.cfg.Store.Querier(timestamp.FromTime(p.start), timestamp.FromTime(p.end))
 	if err != nil {
-		return nil, nil, failure.Of(err)
+		return nil, nil, failure.In(ctx, err)
 	}
 	defer q.Close()
 	selectors := p.selectors
@@ -151,7 +151,7 @@ func (s *Search) find(ctx context.Context, p *params, list list) ([]storage.Sear
 	for _, matchers := range selectors {
 		values, w, err := list(ctx, q, &most, matchers)
 		if err != nil {
-			return nil, nil, failure.Of(err)
+			return nil, nil, failure.In(ctx, err)
 		}
 		warnings.Merge(w)
 		for _, v := range values {
