@@ -6,9 +6,12 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/VictoriaMetrics/metrics"
+
+	"loadline/query/promql/series"
 )
 
 // counted returns what a metric counts while fn works.
@@ -247,4 +250,43 @@ func TestAnyPlacement(t *testing.T) {
 			f.want(f.query(from, to, "__name__=m"), line)
 		}
 	}
+}
+
+func TestConcurrentQueries(t *testing.T) {
+	f := newFixture(t, Config{CacheBytes: 3000})
+	f.step = 0
+	f.exec(`INSERT INTO series (metric, service, series_id, labels, kind, first, last)
+SELECT 'm', 'a', number, map('job', 'a', 'n', toString(number)), 'gauge', toDateTime('2026-05-04 00:00:00', 'UTC'), toDateTime('2026-05-05 00:00:00', 'UTC') FROM numbers(10)`)
+	for i := range 10 {
+		f.samples("m", "a", uint64(i), 0, []int64{0, 7200}, []float64{float64(i), float64(2 * i)})
+	}
+	var wait sync.WaitGroup
+	for g := range 8 {
+		wait.Go(func() {
+			q, err := f.store.Querier(base, base+2*bucketMs)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for i := range 10 {
+				n := (g + i) % 10
+				set := q.Select(t.Context(), true, nil, matchers(t, fmt.Sprintf("__name__=m n=~%d|%d", n, (n+5)%10))...)
+				count, sum := 0, 0.0
+				var c series.Column
+				for set.Next() {
+					count++
+					if _, err := set.At().(series.Floats).Floats(&c); err != nil {
+						t.Error(err)
+					}
+					for _, v := range c.V {
+						sum += v
+					}
+				}
+				if want := float64(3 * (n + (n+5)%10)); set.Err() != nil || count != 2 || sum != want {
+					t.Errorf("%d series, sum %v, want %v, %v", count, sum, want, set.Err())
+				}
+			}
+		})
+	}
+	wait.Wait()
 }

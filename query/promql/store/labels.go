@@ -13,87 +13,92 @@ import (
 	"github.com/prometheus/prometheus/util/annotations"
 
 	"loadline/query/promql/store/histograms"
+	"loadline/query/promql/store/index"
 )
 
-// LabelNames implements storage.LabelQuerier. Without matchers it tells of all stored series, whatever their times.
+// LabelNames implements storage.LabelQuerier. Without matchers, or with mere equalities of labels, it tells of series
+// whatever their times.
 func (q *querier) LabelNames(ctx context.Context, hints *storage.LabelHints, matchers ...*labels.Matcher) ([]string, annotations.Annotations, error) {
-	if len(matchers) == 0 {
-		names, err := q.allNames(ctx)
-		return limited(names, hints), nil, err
+	pushed, ok := index.Pushed(matchers)
+	if len(matchers) > 0 && !ok {
+		names := map[string]bool{}
+		err := q.each(ctx, matchers, func(l labels.Labels) {
+			l.Range(func(l labels.Label) { names[l.Name] = true })
+		})
+		return limited(slices.Collect(maps.Keys(names)), hints), nil, err
 	}
-	names := map[string]bool{}
-	err := q.each(ctx, matchers, func(l labels.Labels) {
-		l.Range(func(l labels.Label) { names[l.Name] = true })
-	})
-	return limited(slices.Sorted(maps.Keys(names)), hints), nil, err
-}
-
-// LabelValues implements storage.LabelQuerier. Without matchers it tells of all stored series, whatever their times.
-func (q *querier) LabelValues(ctx context.Context, name string, hints *storage.LabelHints, matchers ...*labels.Matcher) ([]string, annotations.Annotations, error) {
-	if len(matchers) == 0 {
-		values, err := q.allValues(ctx, name)
-		return limited(values, hints), nil, err
-	}
-	values := map[string]bool{}
-	err := q.each(ctx, matchers, func(l labels.Labels) {
-		if v := l.Get(name); v != "" {
-			values[v] = true
-		}
-	})
-	return limited(slices.Sorted(maps.Keys(values)), hints), nil, err
-}
-
-// allNames returns the names of the labels of all series, whether stored or not.
-func (q *querier) allNames(ctx context.Context) ([]string, error) {
-	names, err := q.index.LabelNames(ctx)
+	names, err := q.allNames(ctx, pushed)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	histograms, err := q.index.Classic(ctx)
-	if err != nil {
-		return nil, err
-	}
-	names = slices.Clone(names)
-	if len(histograms) > 0 {
-		names = append(names, labels.BucketLabel)
-	}
-	err = q.notStored(ctx, func(l labels.Labels) {
+	err = q.notStored(ctx, matchers, func(l labels.Labels) {
 		l.Range(func(l labels.Label) { names = append(names, l.Name) })
 	})
-	slices.Sort(names)
-	return slices.Compact(names), err
+	return limited(names, hints), nil, err
 }
 
-// allValues returns the values of a label of all series, whether stored or not.
-func (q *querier) allValues(ctx context.Context, name string) (values []string, err error) {
-	switch name {
-	case model.MetricNameLabel:
-		values, err = q.metricNames(ctx)
-	case labels.BucketLabel:
-		var bounds []float64
-		if bounds, err = q.index.Bounds(ctx); err != nil {
-			return nil, err
-		}
-		if len(bounds) > 0 {
-			bounds = append(bounds, math.Inf(1))
-		}
-		values, err = q.index.LabelValues(ctx, name)
-		for _, bound := range bounds {
-			values = append(values, histograms.FormatBound(bound))
-		}
-	default:
-		values, err = q.index.LabelValues(ctx, name)
+// LabelValues implements storage.LabelQuerier. Without matchers, or with mere equalities of labels, it tells of series
+// whatever their times; and so it does with matchers on the name when names are asked for, which then include those of
+// classic series.
+func (q *querier) LabelValues(ctx context.Context, name string, hints *storage.LabelHints, matchers ...*labels.Matcher) ([]string, annotations.Annotations, error) {
+	pushed, ok := index.Pushed(matchers)
+	ofNames := name == model.MetricNameLabel && !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return m.Name != name })
+	if len(matchers) > 0 && !ok && !ofNames {
+		values := map[string]bool{}
+		err := q.each(ctx, matchers, func(l labels.Labels) { values[l.Get(name)] = true })
+		delete(values, "")
+		return limited(slices.Collect(maps.Keys(values)), hints), nil, err
 	}
+	values, err := q.allValues(ctx, name, pushed)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	err = q.notStored(ctx, func(l labels.Labels) {
+	if ofNames {
+		values = slices.DeleteFunc(values, func(metric string) bool { return !nameMatches(metric, matchers) })
+	}
+	err = q.notStored(ctx, matchers, func(l labels.Labels) {
 		if v := l.Get(name); v != "" {
 			values = append(values, v)
 		}
 	})
-	slices.Sort(values)
-	return slices.Compact(values), err
+	return limited(values, hints), nil, err
+}
+
+// allNames returns the names of the labels of all stored series, and of the classic series that histograms are shown as;
+// or of those stored series that equalities select.
+func (q *querier) allNames(ctx context.Context, pushed []*labels.Matcher) ([]string, error) {
+	if len(pushed) > 0 {
+		return q.index.LabelNamesOf(ctx, pushed)
+	}
+	names, err := q.index.LabelNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	shown, err := q.index.Classic(ctx)
+	names = slices.Clone(names)
+	if len(shown) > 0 {
+		names = append(names, labels.BucketLabel)
+	}
+	return names, err
+}
+
+// allValues returns the values of a label in the series that allNames speaks of.
+func (q *querier) allValues(ctx context.Context, name string, pushed []*labels.Matcher) ([]string, error) {
+	if name == model.MetricNameLabel && len(pushed) == 0 {
+		return q.metricNames(ctx)
+	}
+	values, err := q.index.LabelValuesOf(ctx, name, pushed)
+	if err != nil || name != labels.BucketLabel || len(pushed) > 0 {
+		return values, err
+	}
+	bounds, err := q.index.Bounds(ctx)
+	if len(bounds) > 0 {
+		bounds = append(bounds, math.Inf(1))
+	}
+	for _, bound := range bounds {
+		values = append(values, histograms.FormatBound(bound))
+	}
+	return values, err
 }
 
 // metricNames returns the names of stored metrics, of the classic series that histograms are shown as, and of virtual
@@ -119,9 +124,9 @@ const (
 	computedRange = time.Hour
 )
 
-// notStored calls fn with the labels of the series of target_info in the querier's range, and of virtual metrics in the
-// last hour.
-func (q *querier) notStored(ctx context.Context, fn func(labels.Labels)) error {
+// notStored calls fn with the labels of the series that match of target_info, in the querier's range, and of virtual
+// metrics, in the last hour.
+func (q *querier) notStored(ctx context.Context, matchers []*labels.Matcher, fn func(labels.Labels)) error {
 	now := q.cfg.Now()
 	computed, err := q.computed.Get(now, computedAge, 0, func() ([]labels.Labels, error) {
 		var out []labels.Labels
@@ -138,9 +143,11 @@ func (q *querier) notStored(ctx context.Context, fn func(labels.Labels)) error {
 		return err
 	}
 	for _, l := range computed {
-		fn(l)
+		if index.Matches(l, matchers) {
+			fn(l)
+		}
 	}
-	all, err := q.targets.Select(ctx, q.mint, q.maxt, nil)
+	all, err := q.targets.Select(ctx, q.mint, q.maxt, matchers)
 	for _, s := range all {
 		fn(s.Labels())
 	}
@@ -156,8 +163,10 @@ func (q *querier) each(ctx context.Context, matchers []*labels.Matcher, fn func(
 	return set.Err()
 }
 
-// limited is the first of a list, as many as hints allow.
+// limited sorts a list and returns as much of it as hints allow.
 func limited(list []string, hints *storage.LabelHints) []string {
+	slices.Sort(list)
+	list = slices.Compact(list)
 	if hints != nil && hints.Limit > 0 && len(list) > hints.Limit {
 		return list[:hints.Limit]
 	}

@@ -139,6 +139,9 @@ func TestLabels(t *testing.T) {
 	names(1, "__name__=m x=1", "__name__")
 	names(0, "__name__=h_bucket", "__name__ job le")
 	names(0, "__name__=none", "")
+	names(0, "x=1", "__name__ job x")
+	names(0, "job=none", "")
+	names(0, "job=virtual", "__name__ job")
 	values := func(limit int, name, selector, want string) {
 		t.Helper()
 		var m []*labels.Matcher
@@ -159,6 +162,12 @@ func TestLabels(t *testing.T) {
 	values(0, "__name__", "job=a", "h m")
 	values(0, "__name__", "job=~a|virtual", "h m v")
 	values(0, "le", "__name__=h_bucket", "+Inf 0.5")
+	values(0, "__name__", "__name__=~h.*", "h h_bucket h_count h_sum")
+	values(0, "__name__", "__name__!~h.*", "m v")
+	values(0, "__name__", "job=virtual", "v")
+	values(0, "__name__", "job=b x=2", "m")
+	values(0, "x", "job=b", "2")
+	values(0, "x", "job=b y=2", "")
 	values(0, "nothing", "", "")
 	long, err := f.store.Querier(base-20*bucketMs, base-10*bucketMs)
 	if err != nil {

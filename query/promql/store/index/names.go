@@ -52,7 +52,7 @@ SELECT DISTINCT toString(metric)
 FROM series
 WHERE kind IN ('histogram', 'delta_histogram')
   AND notEmpty(bounds)
-LIMIT 1000000`, nil, &names)
+LIMIT 1000000`, &sql.Where{}, &names)
 		return names, err
 	})
 }
@@ -109,24 +109,56 @@ func (x *Index) LabelNames(ctx context.Context) ([]string, error) {
 		err := x.strings(ctx, "label names", `
 SELECT DISTINCT toString(name)
 FROM postings
-LIMIT 1000000`, nil, &names)
+LIMIT 1000000`, &sql.Where{}, &names)
 		slices.Sort(names)
 		return slices.Compact(names), err
 	})
 }
 
-// LabelValues returns the sorted values of a label in all stored series.
-func (x *Index) LabelValues(ctx context.Context, name string) ([]string, error) {
+// Pushed returns the matchers as what LabelNamesOf and LabelValuesOf take, if they all are such: equalities of labels with
+// values.
+func Pushed(matchers []*labels.Matcher) ([]*labels.Matcher, bool) {
+	pushed := pushable(matchers)
+	return pushed, len(pushed) == len(matchers) && len(pushed) > 0
+}
+
+// LabelNamesOf returns the names of the labels of stored series that match.
+func (x *Index) LabelNamesOf(ctx context.Context, pushed []*labels.Matcher) ([]string, error) {
 	w := &sql.Where{}
-	w.Add("name = " + w.Text(name))
+	names := []string{model.MetricNameLabel}
+	err := x.strings(ctx, "label names", `
+SELECT DISTINCT toString(name)
+FROM postings
+WHERE `+postingsWhere(w, pushed).String()+`
+LIMIT 1000000`, w, &names)
+	if len(names) == 1 {
+		return nil, err
+	}
+	return names, err
+}
+
+// LabelValuesOf returns the values of a label in the stored series that match: in all when there are no matchers.
+func (x *Index) LabelValuesOf(ctx context.Context, name string, pushed []*labels.Matcher) ([]string, error) {
+	w, value := &sql.Where{}, "toString(metric)"
+	if name != model.MetricNameLabel {
+		value = "value"
+		w.Add("name = " + w.Text(name))
+	}
 	var values []string
 	err := x.strings(ctx, "label values", `
-SELECT DISTINCT value
+SELECT DISTINCT `+value+`
 FROM postings
-WHERE `+w.String()+`
-LIMIT 1000000`, w.Args, &values)
-	slices.Sort(values)
+WHERE `+postingsWhere(w, pushed).String()+`
+LIMIT 1000000`, w, &values)
 	return values, err
+}
+
+// postingsWhere says which postings belong to the series that match.
+func postingsWhere(w *sql.Where, pushed []*labels.Matcher) *sql.Where {
+	for _, m := range pushed {
+		w.Add("(metric, series_id) IN (SELECT metric, series_id FROM postings WHERE name = " + w.Text(m.Name) + " AND value = " + w.Text(m.Value) + ")")
+	}
+	return w
 }
 
 // Bounds returns the bounds of all histograms that have explicit ones, in no order.
@@ -146,8 +178,8 @@ LIMIT 1000000`, nil, func(rows driver.Rows) error {
 }
 
 // strings appends the rows of a statement with one column.
-func (x *Index) strings(ctx context.Context, what, statement string, args []any, dst *[]string) error {
-	return sql.Scan(ctx, x.db, what, statement, args, func(rows driver.Rows) error {
+func (x *Index) strings(ctx context.Context, what, statement string, w *sql.Where, dst *[]string) error {
+	return sql.Scan(ctx, x.db, what, statement, w.Args, func(rows driver.Rows) error {
 		var text string
 		if err := rows.Scan(&text); err != nil {
 			return err
