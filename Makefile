@@ -50,7 +50,7 @@ test: libchdb chromium $(AXE) node-apps compliance-fast ## run every test but co
 	LOADLINE_AXE=$(AXE) $(GO) test $(TEST_FLAGS) $(PKGS)
 
 compliance: libchdb ## run Prometheus's test scripts and our list of queries on the engine, the storage and the running server
-	cd $(COMPLIANCE) && $(GO) test -count 1 -timeout 60m ./...
+	cd $(COMPLIANCE) && $(GO) test -count 1 -timeout 60m -parallel 8 ./... # scripts wait more than they compute
 
 compliance-fast: ## the same on the engine over samples in memory
 	cd $(COMPLIANCE) && $(GO) test -timeout 15m -skip '(Storage|Server)$$' ./...

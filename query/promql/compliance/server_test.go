@@ -3,6 +3,7 @@ package compliance
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -51,8 +52,13 @@ func (r *remote) visible(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	return count(page, "loadline_ingest_visible_seconds_count")
+}
+
+// count finds the value of a metric in a page of metrics; 0 when it is not there.
+func count(page []byte, name string) (int, error) {
 	for line := range bytes.Lines(page) {
-		if rest, ok := strings.CutPrefix(string(line), "loadline_ingest_visible_seconds_count "); ok {
+		if rest, ok := strings.CutPrefix(string(line), name+" "); ok {
 			return strconv.Atoi(strings.TrimSpace(rest))
 		}
 	}
@@ -77,7 +83,8 @@ func (r *remote) wait(ctx context.Context, before int) error {
 // Close implements storage.Storage.
 func (r *remote) Close() error { return r.stop() }
 
-// processes makes storages in processes of the program that it builds.
+// processes makes storages in processes of the program that it builds. They are started ahead, because a script that
+// clears its storage waits for the next.
 func processes(t *testing.T) func(testing.TB) storage.Storage {
 	t.Helper()
 	program, flags, err := server.Build(t.TempDir())
@@ -85,22 +92,71 @@ func processes(t *testing.T) func(testing.TB) storage.Storage {
 		t.Fatal(err)
 	}
 	flags = append(flags, "--query.features", "promql-delayed-name-removal,use-start-timestamps")
+	ready := make(chan *server.Server)
+	ctx, cancel := context.WithCancel(context.Background())
+	var starting sync.WaitGroup
+	for range starters {
+		starting.Go(func() {
+			for ctx.Err() == nil {
+				s, err := server.Loadline(program, t.TempDir(), flags...)
+				if err != nil {
+					t.Error(err)
+					cancel()
+					return
+				}
+				select {
+				case ready <- s:
+				case <-ctx.Done():
+					_ = s.Kill()
+				}
+			}
+		})
+	}
+	ways := &tally{by: map[string]int{}}
+	t.Cleanup(func() {
+		cancel()
+		starting.Wait()
+		t.Logf("queries of the servers by path: %d plain, %d leaves, %d fallback", ways.by["plain"], ways.by["leaves"], ways.by["fallback"])
+	})
 	return func(t testing.TB) storage.Storage {
-		s, err := server.Loadline(program, t.TempDir(), flags...)
-		if err != nil {
-			t.Fatal(err)
+		r := &remote{}
+		select {
+		case r.server = <-ready:
+		case <-ctx.Done():
+			t.Fatal("no process")
 		}
-		r := &remote{server: s}
 		r.stop = sync.OnceValue(func() error {
 			if t.Failed() {
-				t.Logf("log of the server:\n%s", s.Log())
+				t.Logf("log of the server:\n%s", r.server.Log())
 			}
-			return s.Kill()
+			err := ways.add(r.server)
+			return errors.Join(err, r.server.Kill())
 		})
 		t.Cleanup(func() { _ = r.Close() })
 		return r
 	}
 }
+
+// tally is how many queries went which way through the engines of processes.
+type tally struct {
+	mu sync.Mutex
+	by map[string]int
+}
+
+func (ways *tally) add(s *server.Server) error {
+	page, err := s.Get(context.Background(), "/metrics")
+	for path := range paths() {
+		n, parseErr := count(page, fmt.Sprintf(`loadline_promql_queries_total{path=%q}`, path))
+		ways.mu.Lock()
+		ways.by[path] += n
+		ways.mu.Unlock()
+		err = errors.Join(err, parseErr)
+	}
+	return err
+}
+
+// starters is how many processes are started at a time.
+const starters = 3
 
 func newClient() promql.QueryEngine {
 	return &client.Engine{HTTP: http.DefaultClient, URL: func(q storage.Queryable) string { return q.(*remote).server.URL }}
