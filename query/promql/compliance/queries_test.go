@@ -3,7 +3,6 @@ package compliance
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -79,12 +78,12 @@ func compare(t *testing.T, engine promql.QueryEngine, queryable storage.Queryabl
 		for _, at := range []time.Time{corpus.Start.Add(2*time.Hour + 3*time.Second), corpus.End} {
 			want := instant(t, upstream, ref, q, at)
 			got := instant(t, engine, queryable, q, at)
-			if diff := difference(want, got); diff != "" {
+			if diff := difference(q, want, got); diff != "" {
 				t.Errorf("%s at %s: %s", q, at.Format(time.TimeOnly), diff)
 			}
 		}
 		want, got := wide(t, upstream, ref, q), wide(t, engine, queryable, q)
-		if diff := difference(want, got); diff != "" {
+		if diff := difference(q, want, got); diff != "" {
 			t.Errorf("%s over a range: %s", q, diff)
 		}
 	}
@@ -119,14 +118,14 @@ func wide(t *testing.T, engine promql.QueryEngine, queryable storage.Queryable, 
 }
 
 // difference says where two results differ, or "".
-func difference(want, got *promql.Result) string {
+func difference(q string, want, got *promql.Result) string {
 	if (want.Err == nil) != (got.Err == nil) || want.Err != nil && want.Err.Error() != got.Err.Error() {
 		return fmt.Sprintf("error %v, want %v", got.Err, want.Err)
 	}
 	if want.Err != nil {
 		return ""
 	}
-	if a, b := texts(want), texts(got); !slices.Equal(a, b) {
+	if a, b := texts(q, want), texts(q, got); !slices.Equal(a, b) {
 		return fmt.Sprintf("annotations %q, want %q", b, a)
 	}
 	switch want := want.Value.(type) {
@@ -198,21 +197,10 @@ func equalHistograms(a, b promql.HPoint) bool {
 	return a.T == b.T && a.H.Copy().Compact(0).Equals(b.H.Copy().Compact(0))
 }
 
-// texts returns the annotations of a result, sorted.
-func texts(r *promql.Result) []string {
-	var all []string
-	for _, err := range r.Warnings {
-		all = append(all, err.Error())
-	}
-	return slices.Sorted(maps.Keys(set(all)))
-}
-
-func set(all []string) map[string]bool {
-	m := map[string]bool{}
-	for _, s := range all {
-		m[s] = true
-	}
-	return m
+// texts returns the annotations of a result of a query, sorted.
+func texts(q string, r *promql.Result) []string {
+	warnings, infos := r.Warnings.AsStrings(q, 0, 0)
+	return slices.Sorted(slices.Values(append(warnings, infos...)))
 }
 
 // TestQueriesColumns compares the engine over columns in memory with Prometheus.
