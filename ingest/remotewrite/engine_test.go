@@ -162,11 +162,11 @@ func TestEngine(t *testing.T) {
 	query(t, db, fmt.Sprintf(`SELECT toString(tuple(toUnixTimestamp64Milli(ts) - %d, st = %d, schema, zero_threshold, zero_count, count,
 			hex(reinterpretAsUInt64(sum)), stale, pos_idx, pos_count, neg_idx, hint))
 		FROM histograms FINAL ORDER BY ts, schema DESC`, at, at-1000),
-		`(0,1,3,0.125,1,2,'401E000000000000',false,[-1],[1],[],'unknown')`,
+		`(0,1,3,0.125,1,2,'401E000000000000',false,[-1,0],[1,0],[],'unknown')`,
 		`(0,0,-53,0,0,2.5,'4008000000000000',false,[2],[2.5],[],'unknown')`,
-		`(15000,1,3,0.125,1,3,'401E000000000000',false,[-1],[2],[],'not_reset')`,
-		`(30000,1,3,0.125,1,2,'401E000000000000',false,[-1],[1],[],'unknown')`,
-		`(45000,1,3,0.125,1,2,'401E000000000000',false,[-1],[1],[],'gauge')`,
+		`(15000,1,3,0.125,1,3,'401E000000000000',false,[-1,0],[2,0],[],'not_reset')`,
+		`(30000,1,3,0.125,1,2,'401E000000000000',false,[-1,0],[1,0],[],'unknown')`,
+		`(45000,1,3,0.125,1,2,'401E000000000000',false,[-1,0],[1,0],[],'gauge')`,
 		`(90000,0,0,0,0,0,'7FF0000000000002',true,[],[],[],'unknown')`)
 	query(t, db, `SELECT toString(tuple(metric, value, hex(trace_id), hex(span_id), attributes)) FROM exemplars FINAL ORDER BY ts`,
 		`('http_requests_total',0.5,'0102030405060708090A0B0C0D0E0F10','ABCDEF0102030405',{'user':'u1'})`,

@@ -239,7 +239,7 @@ func (h *Histogram) checkCustom() string {
 	return ""
 }
 
-// sparse appends the non-empty buckets of one side, and adds integer counts to total.
+// sparse appends the buckets of one side, and adds integer counts to total.
 func (h *Histogram) sparse(dst []samples.Bucket, spans []span, deltas []int64, counts []float64, total *uint64) ([]samples.Bucket, string) {
 	values := len(counts)
 	if h.integer {
@@ -270,9 +270,7 @@ func (h *Histogram) sparse(dst []samples.Bucket, spans []span, deltas []int64, c
 			} else if b.Count = counts[used]; b.Count < 0 {
 				return dst, fmt.Sprintf("bucket %d has the count %v", used+1, b.Count)
 			}
-			if b.Count != 0 {
-				dst = append(dst, b)
-			}
+			dst = append(dst, b) // also when it is empty: a quantile next to zero depends on which side has buckets
 			next++
 			used++
 		}

@@ -391,14 +391,12 @@ func compareHistogram(t *testing.T, want *histogram.FloatHistogram, got *Histogr
 		ZeroThreshold: want.ZeroThreshold, Hint: samples.Hint(want.CounterResetHint), Bounds: want.CustomValues, BoundsHash: got.BoundsHash,
 	}
 	for it := want.PositiveBucketIterator(); it.Next(); {
-		if b := it.At(); b.Count != 0 {
-			expected.Above = append(expected.Above, samples.Bucket{Index: b.Index, Count: b.Count})
-		}
+		b := it.At()
+		expected.Above = append(expected.Above, samples.Bucket{Index: b.Index, Count: b.Count})
 	}
 	for it := want.NegativeBucketIterator(); it.Next(); {
-		if b := it.At(); b.Count != 0 {
-			expected.Below = append(expected.Below, samples.Bucket{Index: b.Index, Count: b.Count})
-		}
+		b := it.At()
+		expected.Below = append(expected.Below, samples.Bucket{Index: b.Index, Count: b.Count})
 	}
 	if diff := cmp.Diff(&expected, got, same); diff != "" {
 		t.Fatalf("%v: %s", want, diff)

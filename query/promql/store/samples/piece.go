@@ -141,7 +141,7 @@ func Merge(c, other *series.Column) {
 	if len(c.ST) == 0 && len(other.ST) > 0 {
 		c.ST = append(c.ST, make([]int64, len(c.T))...)
 	}
-	starts := len(c.ST) > 0
+	starts := len(c.ST) > 0 || len(other.ST) > 0
 	inOrder := len(c.T) == 0 || c.T[len(c.T)-1] < other.T[0]
 	c.T, c.V = append(c.T, other.T...), append(c.V, other.V...)
 	for i := 0; starts && i < len(other.T); i++ {

@@ -71,6 +71,10 @@ func TestMergeKeepsTheFirst(t *testing.T) {
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
 	}
+	empty := series.Column{}
+	if Add(&empty, []int64{6}, []float64{6}, 9); empty.Start(0) != 9 {
+		t.Errorf("start %d in a column that was empty", empty.Start(0))
+	}
 	Add(&c, []int64{6}, []float64{6}, 9)
 	if c.Start(5) != 9 {
 		t.Errorf("start %d", c.Start(5))
