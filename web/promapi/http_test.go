@@ -266,3 +266,36 @@ func TestOptionalHandlers(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+// FuzzRequests looks for addresses and forms that crash the API or that it answers with something that is not JSON.
+func FuzzRequests(f *testing.F) {
+	f.Add("query", "query=up&time=4&stats=all")
+	f.Add("query_range", "query=rate(up[1m])&start=0&end=10&step=1&limit=1&lookback_delta=1m")
+	f.Add("query_exemplars", "query=up&start=-1")
+	f.Add("label/U__a_2e_b/values", "match[]={a!=\"\"}")
+	f.Add("label/%2F/values", "")
+	f.Add("series", "match[]=up&match[]={__name__=~\".%2B\"}")
+	f.Add("rules", "group_limit=1&group_next_token=a&type=alert")
+	f.Add("parse_query", "query=sum(up) by (a) %2B ignoring(b) up @ 3")
+	f.Add("status/tsdb", "limit=5")
+	a := newAPI(f, sample(), nil)
+	f.Fuzz(func(t *testing.T, path, form string) {
+		if strings.HasPrefix(path, "search/") || path == "read" {
+			t.Skip("not answered as JSON")
+		}
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(form))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			r = r.Clone(t.Context())
+			r.Method, r.URL, r.Body = method, &url.URL{Path: "/api/v1/" + path, RawQuery: form}, io.NopCloser(strings.NewReader(form))
+			w := httptest.NewRecorder()
+			a.ServeHTTP(w, r)
+			if w.Code != http.StatusNoContent && !json.Valid(w.Body.Bytes()) {
+				t.Errorf("%s %q %q: status %d: %q", method, path, form, w.Code, w.Body)
+			}
+			if w.Code == http.StatusInternalServerError && !strings.HasPrefix(path, "admin/") {
+				t.Errorf("%s %q %q: %s", method, path, form, w.Body)
+			}
+		}
+	})
+}
