@@ -84,11 +84,32 @@ func (s *Store) findMetric(ctx context.Context, name string, matchers []*labels.
 		entries = slices.DeleteFunc(entries, func(e *index.Entry) bool {
 			return !slices.ContainsFunc(e.Rows, func(r index.Row) bool { return r.Kind.IsHistogram() })
 		})
+		if entries, err = s.withoutClassic(ctx, name, of, entries); err != nil {
+			return f, err
+		}
 		if len(entries) > 0 {
 			f.classic = &classic{view, entries}
 		}
 	}
 	return f, nil
+}
+
+// withoutClassic removes the histograms that are stored as classic series too, with all labels equal but the bound: one
+// spells its bounds otherwise than the view, and both together would count twice.
+func (s *Store) withoutClassic(ctx context.Context, name string, matchers []*labels.Matcher, entries []*index.Entry) ([]*index.Entry, error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	stored, err := s.index.Metric(ctx, name, matchers)
+	if err != nil || len(stored) == 0 {
+		return entries, err
+	}
+	key := func(e *index.Entry) uint64 { return e.Labels.MatchLabels(false, labels.MetricName, labels.BucketLabel).Hash() }
+	classic := map[uint64]bool{}
+	for _, e := range stored {
+		classic[key(e)] = true
+	}
+	return slices.DeleteFunc(entries, func(e *index.Entry) bool { return classic[key(e)] }), nil
 }
 
 // findOTel looks up series of the metrics that OpenTelemetry knows by a name, which may end as that of a classic series.

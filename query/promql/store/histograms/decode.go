@@ -96,14 +96,33 @@ func spans(b *sql.Binary) ([]histogram.Span, []float64) {
 	return out, buckets
 }
 
-// Merge unites histograms of series with equal labels. Where both have one of the same time, that of a stays.
+// Merge unites histograms of series with equal labels. Where both have one of the same time, that of a stays. A hint speaks
+// of the sample before it in its own series, so it is forgotten where that is no longer the one before.
 func Merge(a, b []series.Histogram) []series.Histogram {
 	if len(a) == 0 {
 		return b
 	}
-	all := slices.Concat(a, b)
-	slices.SortStableFunc(all, func(x, y series.Histogram) int { return cmp.Compare(x.T, y.T) })
-	return slices.CompactFunc(all, func(x, y series.Histogram) bool { return x.T == y.T })
+	type sample struct {
+		series.Histogram
+		second bool // of b
+	}
+	all := make([]sample, 0, len(a)+len(b))
+	for _, h := range a {
+		all = append(all, sample{h, false})
+	}
+	for _, h := range b {
+		all = append(all, sample{h, true})
+	}
+	slices.SortStableFunc(all, func(x, y sample) int { return cmp.Compare(x.T, y.T) })
+	all = slices.CompactFunc(all, func(x, y sample) bool { return x.T == y.T })
+	out := make([]series.Histogram, len(all))
+	for i, x := range all {
+		if i > 0 && x.second != all[i-1].second && x.H.CounterResetHint != histogram.GaugeType {
+			x.H.CounterResetHint = histogram.UnknownCounterReset
+		}
+		out[i] = x.Histogram
+	}
+	return out
 }
 
 // Without removes from c the samples at the times of histograms.
