@@ -104,7 +104,9 @@ func (s *Store) withoutClassic(ctx context.Context, name string, matchers []*lab
 	if err != nil || len(stored) == 0 {
 		return entries, err
 	}
-	key := func(e *index.Entry) uint64 { return e.Labels.MatchLabels(false, labels.MetricName, labels.BucketLabel).Hash() }
+	key := func(e *index.Entry) uint64 {
+		return e.Labels.MatchLabels(false, labels.MetricName, labels.BucketLabel).Hash()
+	}
 	classic := map[uint64]bool{}
 	for _, e := range stored {
 		classic[key(e)] = true

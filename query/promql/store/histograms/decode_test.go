@@ -24,8 +24,13 @@ func TestMergeForgetsHintsOfAnotherSeries(t *testing.T) {
 		all = append(all, got{x.T, x.H.CounterResetHint})
 	}
 	want := []got{
-		{1, histogram.UnknownCounterReset}, {2, histogram.NotCounterReset}, {3, histogram.UnknownCounterReset}, {4, histogram.UnknownCounterReset},
-		{5, histogram.UnknownCounterReset}, {6, histogram.GaugeType}, {7, histogram.GaugeType},
+		{1, histogram.UnknownCounterReset},
+		{2, histogram.NotCounterReset},
+		{3, histogram.UnknownCounterReset},
+		{4, histogram.UnknownCounterReset},
+		{5, histogram.UnknownCounterReset},
+		{6, histogram.GaugeType},
+		{7, histogram.GaugeType},
 	}
 	if diff := cmp.Diff(want, all); diff != "" {
 		t.Error(diff)
