@@ -91,8 +91,8 @@ SELECT 'm', 'a', number, map('job', 'a', 'n', toString(number)), 'gauge', toDate
 	f.samples("m", "a", 8, 0, []int64{0}, []float64{8})
 	for _, c := range []struct {
 		n       int
-		queries uint64
-	}{{7, 1}, {7, 0}, {8, 1}, {7, 0}, {8, 0}} {
+		queries uint64 // one for each table
+	}{{7, 2}, {7, 0}, {8, 2}, {7, 0}, {8, 0}} {
 		queries := sampleQueries(func() {
 			f.want(f.query(0, 60, fmt.Sprintf("__name__=m n=%d", c.n)), fmt.Sprintf(`{__name__="m", job="a", n="%d"} %d@0`, c.n, c.n))
 		})

@@ -20,7 +20,8 @@ func (r *Reader) read(ctx context.Context, want *request) error {
 	for key, m := range want.missing {
 		metrics[key.metric], services[key.service] = true, true
 		second := uint32(key.bucket / 1000)
-		all[second] = m.bucket.cold || all[second]
+		// A bucket that lies in the past may have been packed since its parts were looked up.
+		all[second] = m.bucket.cold || m.bucket.hot && m.bucket.closed || all[second]
 		if m.bucket.hot {
 			hot[second] = true
 		}
