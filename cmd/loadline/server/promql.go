@@ -1,8 +1,8 @@
 package server
 
 import (
-	"context"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"loadline/cmd/loadline/config"
@@ -12,7 +12,6 @@ import (
 	"loadline/query/promql"
 	"loadline/query/promql/red"
 	"loadline/query/promql/store"
-	stored "loadline/query/promql/store/cardinality"
 	"loadline/web/explorer"
 	"loadline/web/promapi"
 )
@@ -45,11 +44,11 @@ func (s *Server) openPrometheus() (*prometheus, error) {
 	}
 	build := selfmon.BuildInfo()
 	p.api, err = promapi.New(promapi.Config{
-		Engine: engine, Store: metrics, Parser: parser, Write: p.write, OTLP: s.receivers,
-		Describe: func(ctx context.Context, limit int) (promapi.Cardinality, error) {
-			stats, err := metrics.Describe(ctx, limit)
-			return cardinality(stats), err
-		},
+		Engine: engine, Store: metrics, Parser: parser, Write: p.write, OTLP: http.StripPrefix("/api/v1/otlp", s.receivers),
+		Describe: metrics.Describe,
+		Features: map[string]map[string]bool{"promql": {
+			"delayed_name_removal": cfg.DelayedNameRemoval, "use_start_timestamps": cfg.StartTimestamps, "type_and_unit_labels": cfg.TypeAndUnitLabels,
+		}},
 		Flags: s.flags(), MaxConcurrency: s.cfg.Query.MaxConcurrent, Timeout: s.cfg.Query.Timeout,
 		Version: build.Version, Revision: build.Commit, Retention: config.FormatDuration(s.cfg.Retention.Metrics),
 		Logger: s.log.With("component", "prometheus api"),
@@ -85,19 +84,4 @@ func (s *Server) flags() map[string]string {
 		out[setting.Key] = setting.Value
 	}
 	return out
-}
-
-func cardinality(s store.Stats) promapi.Cardinality {
-	counts := func(all []stored.Count) []promapi.Count {
-		out := make([]promapi.Count, 0, len(all))
-		for _, c := range all {
-			out = append(out, promapi.Count(c))
-		}
-		return out
-	}
-	return promapi.Cardinality{
-		Series: s.Series, LabelPairs: s.LabelPairs, Chunks: s.Chunks, MinTime: s.MinTime, MaxTime: s.MaxTime,
-		SeriesByMetric: counts(s.SeriesByMetric), ValuesByLabel: counts(s.ValuesByLabel),
-		BytesByLabel: counts(s.BytesByLabel), SeriesByLabelPair: counts(s.SeriesByLabelPair),
-	}
 }
