@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,7 +36,13 @@ type fixture struct {
 
 func newFixture(t *testing.T, cfg Config) *fixture {
 	f := &fixture{T: t, db: chtest.New(t), now: time.UnixMilli(base + 3*bucketMs), step: time.Minute}
-	cfg.Now = func() time.Time { f.now = f.now.Add(f.step); return f.now }
+	var mu sync.Mutex
+	cfg.Now = func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		f.now = f.now.Add(f.step)
+		return f.now
+	}
 	f.store = New(f.db, cfg)
 	return f
 }
