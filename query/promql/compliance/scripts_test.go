@@ -80,9 +80,12 @@ func paths() map[string]uint64 {
 	return counts
 }
 
-// since says how many queries there were after before was taken.
+// since says how many queries there were after before was taken, if they were in this process.
 func since(before map[string]uint64) string {
 	now := paths()
+	if maps.Equal(before, now) {
+		return ""
+	}
 	var text string
 	for _, path := range slices.Sorted(maps.Keys(now)) {
 		text += fmt.Sprintf(", %d %s", now[path]-before[path], path)
