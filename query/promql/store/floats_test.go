@@ -142,6 +142,17 @@ func (h *head) Floats(metric string, mint, maxt int64, fn func(service string, i
 	return h.from
 }
 
+// FloatsOf implements selective: nothing is wrong with giving more than was asked for.
+func (h *head) FloatsOf(metric string, ids []uint64, mint, maxt int64, fn func(service string, id uint64, st int64, t []int64, v []float64)) int64 {
+	of := head{from: h.from}
+	for _, r := range h.rows {
+		if slices.Contains(ids, r.id) {
+			of.rows = append(of.rows, r)
+		}
+	}
+	return of.Floats(metric, mint, maxt, fn)
+}
+
 func (h *head) Generation(string) uint64 { return h.generation }
 
 func TestRecentSamplesNeedNoQuery(t *testing.T) {
@@ -179,7 +190,7 @@ func TestRecentSamplesNeedNoQuery(t *testing.T) {
 // Another process may write, too: what memory holds is not all.
 func TestRecentSamplesAreNotAll(t *testing.T) {
 	h := &head{from: base}
-	f := newFixture(t, Config{Recent: h})
+	f := newFixture(t, Config{Recent: struct{ Recent }{h}}) // which is not selective
 	f.series("m", "gauge", 1, nil, "job", "a")
 	f.samples("m", "a", 1, 0, []int64{0, 60}, []float64{1, 2})
 	h.rows = []headRow{{"m", "a", 1, 0, []int64{base + 60_000, base + 90_000}, []float64{2, 3}}}

@@ -80,6 +80,15 @@ func (sel *selection) series() []storage.Series {
 	return all
 }
 
+// selective is a Recent that finds some series of a metric without going through all of them: those with the ids, and
+// perhaps others.
+type selective interface {
+	FloatsOf(metric string, ids []uint64, mint, maxt int64, fn func(service string, id uint64, st int64, t []int64, v []float64)) (from int64)
+}
+
+// maxSelected is how many series are looked up one by one.
+const maxSelected = 1000
+
 // readRecent takes what the write path has. That comes first: what leaves it meanwhile is found in ClickHouse.
 func (sel *selection) readRecent(entries []*index.Entry) {
 	type key struct {
@@ -104,12 +113,21 @@ func (sel *selection) readRecent(entries []*index.Entry) {
 	sel.recent = map[*index.Row][]run{}
 	from := int64(-forever)
 	for metric, rows := range byMetric {
-		complete := sel.cfg.Recent.Floats(metric, sel.mint, sel.maxt, func(service string, id uint64, st int64, t []int64, v []float64) {
+		take := func(service string, id uint64, st int64, t []int64, v []float64) {
 			if r := rows[key{service, id}]; r != nil && len(t) > 0 {
 				sel.recent[r] = append(sel.recent[r], run{st, slices.Clone(t), slices.Clone(v)})
 			}
-		})
-		from = max(from, complete)
+		}
+		some, ok := sel.cfg.Recent.(selective)
+		if !ok || len(rows) > maxSelected {
+			from = max(from, sel.cfg.Recent.Floats(metric, sel.mint, sel.maxt, take))
+			continue
+		}
+		ids := make([]uint64, 0, len(rows))
+		for k := range rows {
+			ids = append(ids, k.id)
+		}
+		from = max(from, some.FloatsOf(metric, ids, sel.mint, sel.maxt, take))
 	}
 	if sel.cfg.SoleWriter && len(byMetric) > 0 {
 		sel.until = min(sel.maxt, from-1)

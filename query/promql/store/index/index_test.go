@@ -117,6 +117,30 @@ func TestSeriesAreForgotten(t *testing.T) {
 	}
 }
 
+func TestRowsOfOneSeries(t *testing.T) {
+	g, other := &Group{Metric: "m"}, &Group{Metric: "m", Service: "s"}
+	f := func(want int, rows ...Row) {
+		t.Helper()
+		var got []Row
+		for _, r := range rows {
+			got = mergeRow(got, r)
+		}
+		if len(got) != want {
+			t.Errorf("%d rows, want %d", len(got), want)
+		}
+		for _, r := range got {
+			if r.First != 1 || r.Last != 9 {
+				t.Errorf("from %d to %d", r.First, r.Last)
+			}
+		}
+	}
+	f(1, Row{Group: g, ID: 1, Kind: Unknown, First: 5, Last: 9}, Row{Group: g, ID: 1, Kind: Counter, First: 1, Last: 6})
+	f(2, Row{Group: g, ID: 1, First: 1, Last: 9}, Row{Group: other, ID: 1, First: 1, Last: 9})
+	f(2, Row{Group: g, ID: 1, First: 1, Last: 9}, Row{Group: g, ID: 2, First: 1, Last: 9})
+	f(2, Row{Group: g, ID: 1, First: 1, Last: 9}, Row{Group: g, ID: 1, Kind: Histogram, First: 1, Last: 9})
+	f(2, Row{Group: g, ID: 1, First: 1, Last: 9}, Row{Group: g, ID: 1, Kind: Delta, First: 1, Last: 9})
+}
+
 func TestAny(t *testing.T) {
 	db := chtest.New(t)
 	fill(t, db, "m", 30)

@@ -159,10 +159,13 @@ func compareEntries(a, b Entry) int {
 	return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Service, y.Service), cmp.Compare(x.ID, y.ID))
 }
 
-// mergeRow adds a row to those of an entry. A row that is there already was written again, with other times.
+// mergeRow adds a row to those of an entry. One whose samples are those of a row that is there already was written again
+// with other times, or with another kind when its sender came to know that.
 func mergeRow(rows []Row, row Row) []Row {
 	for i := range rows {
-		if r := &rows[i]; r.Group == row.Group && r.ID == row.ID && r.Kind == row.Kind {
+		r := &rows[i]
+		same := r.Group == row.Group && r.ID == row.ID
+		if same && r.Kind.IsHistogram() == row.Kind.IsHistogram() && r.Kind.IsDelta() == row.Kind.IsDelta() {
 			r.First, r.Last = min(r.First, row.First), max(r.Last, row.Last)
 			return rows
 		}
