@@ -105,7 +105,7 @@ func (s *Store) withoutClassic(ctx context.Context, name string, matchers []*lab
 		return entries, err
 	}
 	key := func(e *index.Entry) uint64 {
-		return e.Labels.MatchLabels(false, labels.MetricName, labels.BucketLabel).Hash()
+		return e.Labels.MatchLabels(false, model.MetricNameLabel, labels.BucketLabel).Hash()
 	}
 	classic := map[uint64]bool{}
 	for _, e := range stored {
