@@ -17,6 +17,7 @@ import (
 	"loadline/internal/clickhouse"
 	"loadline/internal/clickhouse/chtest"
 	"loadline/query"
+	"loadline/web/promapi"
 )
 
 // A fixtureSpan is a row of spans as JSON.
@@ -235,6 +236,7 @@ type fixture struct {
 	*httptest.Server
 	web  *Server
 	db   *clickhouse.DB
+	api  *promapi.API
 	shop *shop
 	now  time.Time
 
@@ -250,6 +252,7 @@ func newFixture(t testing.TB, traffic bool) *fixture {
 	if traffic {
 		f.shop.fill(f.now)
 		store(t, f.db, f.shop.spans)
+		f.storeMetrics(t)
 	}
 	f.health = Health{
 		Listeners:      []Listener{{Protocol: "OTLP/gRPC", Addr: "127.0.0.1:4317", Requests: 12}, {Protocol: "OTLP/HTTP", Addr: "127.0.0.1:4318"}},
@@ -258,13 +261,16 @@ func newFixture(t testing.TB, traffic bool) *fixture {
 		Facts:   []Fact{{Label: "Queue", Value: "0 segments"}, {Label: "Batch", Value: "24,000 spans"}},
 		Storage: Storage{Engine: "embedded ClickHouse 26.7", Where: "./loadline-data", Free: 80e9},
 	}
-	s, err := New(Config{Store: query.New(f.db), Health: f.healthNow, Version: "test", HTTPAddr: "127.0.0.1:4318", GRPCAddr: "127.0.0.1:4317", Patience: time.Minute})
+	s, err := New(Config{Store: query.New(f.db), Metrics: f.metrics(t), Health: f.healthNow, Version: "test", HTTPAddr: "127.0.0.1:4318", GRPCAddr: "127.0.0.1:4317", Patience: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.web = s
 	f.run(t)
-	f.Server = httptest.NewServer(s.Handler())
+	mux := http.NewServeMux()
+	f.api.Register(mux)
+	mux.Handle("/", s.Handler())
+	f.Server = httptest.NewServer(mux)
 	t.Cleanup(func() {
 		f.stopHub()
 		f.Close()

@@ -106,6 +106,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /traces/{id}/spans/{span}", s.spanFragment)
 	if s.config.Metrics != nil {
 		mux.HandleFunc("GET /metrics-explorer", s.metrics)
+		mux.HandleFunc("POST /api/ui/promql", s.checkExpression)
 	}
 	mux.HandleFunc("GET /welcome", s.welcome)
 	mux.HandleFunc("GET /settings", s.settings)

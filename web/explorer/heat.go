@@ -123,12 +123,19 @@ func paint(out *view.Heatmap, columns [][]bucket, u unit) {
 	}
 	bottom, ratio, rows := logRows(low, high, maxHeatRows)
 	cells := make([]float64, rows*len(columns))
+	rowOf := func(v float64) float64 { return math.Log(v/bottom) / math.Log(ratio) }
+	type bounds struct{ low, high float64 }
+	type span struct{ from, to float64 }
+	places := map[bounds]span{} // most columns have the same buckets
 	for i, c := range columns {
 		for _, b := range c {
-			lo, hi := max(b.low, bottom), min(b.high, bottom*math.Pow(ratio, float64(rows)))
-			from, to := math.Log(lo/bottom)/math.Log(ratio), math.Log(hi/bottom)/math.Log(ratio)
-			for row := max(int(from+1e-9), 0); row < rows && float64(row) < to-1e-9; row++ {
-				share := (min(to, float64(row)+1) - max(from, float64(row))) / (to - from)
+			at, known := places[bounds{b.low, b.high}]
+			if !known {
+				at = span{max(rowOf(max(b.low, bottom)), 0), min(rowOf(b.high), float64(rows))}
+				places[bounds{b.low, b.high}] = at
+			}
+			for row := int(at.from + 1e-9); row < rows && float64(row) < at.to-1e-9; row++ {
+				share := (min(at.to, float64(row)+1) - max(at.from, float64(row))) / (at.to - at.from)
 				cells[row*len(columns)+i] += b.n * share
 				out.Max = max(out.Max, cells[row*len(columns)+i])
 			}
