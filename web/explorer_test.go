@@ -227,6 +227,8 @@ func TestBrowserExpressions(t *testing.T) {
 	// Formatting keeps the caret's editor and says what it did.
 	b.do(chromedp.Click(chromedp.ID("expr-f")))
 	b.until(`document.querySelector('#expr').value === 'sum by (job) (rate(shop_queue_depth[5m]))'`)
+	b.open(explore("sum(shop_queue_depth) oops"))
+	b.until(`document.querySelector('#expr-h .bad')?.textContent === 'oops' && !document.querySelector('.where')`)
 	b.open(explore("shop_queue_depth", "range=1h"))
 
 	// Both are in the history, the latest first; a star keeps the older one on top.

@@ -113,7 +113,10 @@ func lines(p view.Page, r *promql.Result, u unit, stacked bool) (*view.Chart, vi
 	n := int(t1.Sub(t0)/step) + 1
 	c := &view.Chart{
 		ID: "result", Title: "Result", Unit: u.id, Stack: stacked, Size: "lg",
-		Columns: view.Columns{T0: t0.Unix(), Step: int64(step / time.Second)}, Empty: "No series in this range",
+		Columns: view.Columns{T0: t0.Unix(), Step: int64(step / time.Second), Y: []view.Numbers{}}, Series: []view.Series{}, Empty: "No series in this range",
+	}
+	if onlyHistograms(r) {
+		c.Empty = "Histograms are no lines: look at the heatmap, or take histogram_quantile() of them"
 	}
 	matrix, _ := r.Value.(promql.Matrix)
 	matrix = slices.DeleteFunc(slices.Clone(matrix), func(s promql.Series) bool { return len(s.Floats) == 0 })

@@ -114,6 +114,9 @@ func (e *Explorer) answer(ctx context.Context, p view.Page, out *view.Explorer) 
 	switch shown {
 	case "table":
 		out.Table = table(result, unit)
+		if n := size(result); n > maxRows {
+			out.More = view.Choice{Label: fmt.Sprintf("%d of %d series; aggregate to see the rest", maxRows, n)}
+		}
 	case "heatmap":
 		out.Heat = heat(p, result, unit)
 	default:

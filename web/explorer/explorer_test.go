@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -152,6 +153,20 @@ func TestManySeriesAreCutAndNamedByWhatDiffers(t *testing.T) {
 	}
 }
 
+// TestNothingToDraw: the script reads lists, also when they are empty.
+func TestNothingToDraw(t *testing.T) {
+	f := func(query, says string) {
+		t.Helper()
+		c := page(t, fill(), query).Chart
+		if c == nil || c.Y == nil || c.Series == nil || c.HasData() || !strings.Contains(c.Empty, says) {
+			t.Errorf("%s: %+v", query, c)
+		}
+	}
+	f("q=nothing_has_this_name", "No series")
+	f("q=rate(shop_call_latency_seconds[5m])&view=graph", "histogram_quantile()")
+	f("q=rate(shop_call_latency_seconds[5m])&view=stacked", "histogram_quantile()")
+}
+
 func TestTable(t *testing.T) {
 	e := page(t, fill(), "q=topk(1,shop_orders_total)&view=table")
 	var heads, cells []string
@@ -270,4 +285,92 @@ func TestSteps(t *testing.T) {
 	f(time.Hour, 15*time.Second)
 	f(6*time.Hour, 2*time.Minute)
 	f(400*24*time.Hour, 48*time.Hour)
+}
+
+func TestCheck(t *testing.T) {
+	e := New(Config{Source: fill(), Parser: parser.NewParser(parser.Options{})})
+	f := func(expr string, want Checked) {
+		t.Helper()
+		got := e.Check(expr)
+		if want.Problem != "" && strings.Contains(got.Problem, want.Problem) {
+			want.Problem = got.Problem
+		}
+		if got != want {
+			t.Errorf("%s: %+v, want %+v", expr, got, want)
+		}
+	}
+	f("sum(rate(x[5m]))by(job)", Checked{Pretty: "sum by (job) (rate(x[5m]))"})
+	f("sum(x))", Checked{Problem: "unexpected right parenthesis", From: 6, To: 7})
+	f("sum(x", Checked{Problem: "unclosed left parenthesis", From: 4, To: 5})
+	f(`x{a="ü𝄞"} oops`, Checked{Problem: "unexpected identifier", From: 11, To: 15}) // 𝄞 is two units
+	f("x\n+ nonsense(y)", Checked{Problem: "unknown function", From: 4, To: 12})
+	f("", Checked{Problem: "no expression found"})
+	f(strings.Repeat("(", 10_000), Checked{Problem: "unclosed left parenthesis", From: 9999, To: 10_000})
+}
+
+// TestHostileLabels: names of labels and metrics that are not plain are quoted in the expressions that the page suggests,
+// and values are text.
+func TestHostileLabels(t *testing.T) {
+	const name, value = `o"dd} or {`, `</script>"}` + "\n\\"
+	m := fill()
+	odd := &series.Series{Name: labels.FromStrings("__name__", `me"tric{`, name, value, "job", "shop")}
+	odd.Column.Append(end.UnixMilli(), 1)
+	m.all = append(m.all, odd)
+	read := parser.NewParser(parser.Options{})
+	b := page(t, m, "metrics="+url.QueryEscape(`me"tric{`)).Browser
+	if b.One == nil || len(b.Metrics) != 1 {
+		t.Fatalf("%+v", b)
+	}
+	for _, href := range []string{b.Metrics[0].Href, b.One.Rows[0][0].Href, b.One.Rows[1][0].Href} {
+		u, err := url.Parse(href)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := read.ParseExpr(u.Query().Get("q")); err != nil {
+			t.Errorf("%s: %v", u.Query().Get("q"), err)
+		}
+		u.RawQuery = url.Values{"q": u.Query()["q"], "view": {"table"}}.Encode()
+		if e := page(t, m, u.RawQuery); e.Table == nil || len(e.Table.Rows) != 1 {
+			t.Errorf("%s: %+v", u.RawQuery, e)
+		}
+	}
+	if e := page(t, m, "view=table&q="+url.QueryEscape(`{"me\"tric{"}`)); e.Table.Rows[0][2].Text != value {
+		t.Errorf("%+v", e.Table)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	m := fill()
+	for i := range 1200 {
+		s := &series.Series{Name: labels.FromStrings("__name__", "many", "i", strconv.Itoa(i))}
+		s.Column.Append(end.UnixMilli(), float64(i))
+		m.all = append(m.all, s)
+	}
+	if e := page(t, m, "q=many&view=table"); len(e.Table.Rows) != maxRows || !strings.Contains(e.More.Label, "1000 of 1200") {
+		t.Errorf("%d rows, %q", len(e.Table.Rows), e.More.Label)
+	}
+	if e := page(t, m, "q=many&all=1"); len(e.Chart.Y) != maxAll || e.More.Href != "" || !strings.Contains(e.More.Label, "500 of 1200") {
+		t.Errorf("%d lines, %+v", len(e.Chart.Y), e.More)
+	}
+	long := strings.Repeat("shop_queue_age_seconds + ", 3000) + "1"
+	if e := page(t, m, "q="+url.QueryEscape(long)); e.Chart == nil && e.Error == nil && e.Problem == nil {
+		t.Error("a very long expression has no answer")
+	}
+	read := parser.NewParser(parser.Options{})
+	small := New(Config{Source: m, Parser: read, Engine: promql.NewEngine(promql.EngineOpts{MaxSamples: 100, Timeout: time.Minute, Parser: read})})
+	out := small.Page(context.Background(), view.Page{Query: url.Values{"q": {"many"}}, Range: view.Range{From: end.Add(-time.Hour), To: end}, Now: end})
+	if out.Error == nil || !strings.Contains(out.Error.Detail, "too many samples") {
+		t.Errorf("%+v", out.Error)
+	}
+}
+
+func TestGivenUp(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	read := parser.NewParser(parser.Options{})
+	e := New(Config{Source: fill(), Parser: read, Engine: promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, Parser: read})})
+	out := e.Page(ctx, view.Page{Query: url.Values{"q": {"shop_orders_total"}}, Range: view.Range{From: end.Add(-time.Hour), To: end}, Now: end})
+	if out.Error == nil || !strings.Contains(out.Error.Detail, "canceled") || out.Chart != nil {
+		t.Errorf("%+v", out)
+	}
 }

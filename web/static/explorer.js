@@ -192,5 +192,6 @@ old.addEventListener('beforetoggle', (/** @type {ToggleEvent} */ e) => {
 });
 for (const b of LL.$$('[data-chart=result] .legend button')) b.title = b.textContent; // long names are cut
 colour();
+if (!problem.hidden) check(); // the editor shows where, as it does while one types
 LL.keys.e = () => box.focus();
 })();
