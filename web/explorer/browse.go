@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 
@@ -35,7 +36,7 @@ func (e *Explorer) browse(ctx context.Context, p view.Page, out *view.Explorer) 
 		return
 	}
 	defer q.Close()
-	names, _, err := q.LabelValues(ctx, labels.MetricName, &storage.LabelHints{Limit: maxNames})
+	names, _, err := q.LabelValues(ctx, model.MetricNameLabel, &storage.LabelHints{Limit: maxNames})
 	var known map[string][]store.Metadata
 	if err == nil {
 		known, err = e.config.Source.Metadata(ctx, "", 0, 1)
@@ -133,14 +134,14 @@ func prefixes(p view.Page, names []string, filter string) []view.FacetValue {
 // one lists the labels of a metric with their values. Each value leads to the expression that selects it.
 func (e *Explorer) one(ctx context.Context, p view.Page, q storage.Querier, metric string) *view.Plain {
 	t := &view.Plain{Title: metric, Sub: "labels and their values", Empty: "No labels", Heads: []view.Column{{Label: "Label"}, {Label: "Values", Numeric: true}, {Label: "Examples"}}}
-	matcher := labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, metric)
+	matcher := labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, metric)
 	names, _, err := q.LabelNames(ctx, nil, matcher)
 	if err != nil {
 		t.Error = &view.Failure{What: "The labels could not be listed", Detail: err.Error()}
 		return t
 	}
 	for _, name := range names[:min(len(names), maxLabels)] {
-		if name == labels.MetricName {
+		if name == model.MetricNameLabel {
 			continue
 		}
 		values, _, err := q.LabelValues(ctx, name, &storage.LabelHints{Limit: maxCountedVal}, matcher)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 
@@ -173,7 +174,7 @@ func legend(l labels.Labels, without map[string]bool, fallback string) string {
 	l.Range(func(l labels.Label) {
 		switch {
 		case without[l.Name]:
-		case l.Name == labels.MetricName:
+		case l.Name == model.MetricNameLabel:
 			name = l.Value
 		default:
 			parts = append(parts, l.Name+"="+l.Value)

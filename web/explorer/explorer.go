@@ -109,7 +109,7 @@ func (e *Explorer) answer(ctx context.Context, p view.Page, out *view.Explorer) 
 	}
 	out.Views = views(p, shown)
 	warnings, infos := result.Warnings.AsStrings(out.Expr, 10, 10)
-	out.Warnings = append(warnings, infos...)
+	out.Warnings = slices.Concat(warnings, infos)
 	unit := e.unitOf(ctx, expr, shown == "heatmap")
 	switch shown {
 	case "table":

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -92,7 +93,7 @@ func kept(expr parser.Expr, quantile bool) (metric string, isQuantile bool) {
 		return kept(n.VectorSelector, quantile)
 	case *parser.VectorSelector:
 		for _, m := range n.LabelMatchers {
-			if m.Name == labels.MetricName && m.Type == labels.MatchEqual {
+			if m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual {
 				return m.Value, quantile
 			}
 		}
