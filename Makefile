@@ -67,7 +67,7 @@ bench-ingest: libchdb ## CPU, bytes and latency of the running server under load
 bench-pages: libchdb ## server time of every page over 10 million spans
 	$(GO) test -run '^$$' -bench '^BenchmarkPages' -timeout 30m ./cmd/loadline/e2e
 
-bench-promql: libchdb ## CPU and bytes of PromQL side by side with Prometheus and VictoriaMetrics, from their Debian packages
+bench-promql: libchdb $(CACHE)/debian/usr/bin/prometheus $(CACHE)/debian/usr/bin/victoria-metrics ## CPU and bytes of PromQL side by side with Prometheus and VictoriaMetrics, from their Debian packages
 	cd $(COMPLIANCE) && $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 120m ./sidebyside
 
 screenshots: libchdb chromium $(AXE) ## take the pictures of the README
@@ -86,6 +86,12 @@ $(CACHE)/libchdb/libchdb.so: deploy/npm-pins
 
 $(AXE): deploy/npm-pins
 	deploy/npm-file.sh axe-core $@
+
+# Debian's packages of what PromQL is measured against are unpacked and not installed.
+$(CACHE)/debian/usr/bin/prometheus $(CACHE)/debian/usr/bin/victoria-metrics: $(CACHE)/debian/usr/bin/%:
+	@command -v apt-get >/dev/null && command -v dpkg >/dev/null || { echo "error: no apt-get and dpkg found" >&2; \
+		echo "hint: put the programs prometheus and victoria-metrics into $(CACHE)/debian/usr/bin" >&2; exit 1; }
+	mkdir -p $(CACHE)/debian/$* && cd $(CACHE)/debian/$* && apt-get download -q $* && dpkg -x $*_*.deb $(CACHE)/debian && touch $@
 
 chromium: ## install Chromium through apt when no browser is found
 	@if command -v chromium chromium-browser google-chrome >/dev/null || [ -n "$${LOADLINE_CHROMIUM:-}" ]; then exit 0; fi; \
