@@ -49,7 +49,7 @@ func (s *Store) Dependencies(ctx context.Context, sel filter.Selector, r rollup.
 	}
 	// FINAL, because a minute that is computed again replaces its rows.
 	statement := `
-SELECT client, server, server_type, sum(calls), sum(errors), sum(duration), formatRowNoNewline('RowBinary', arrayZip(sumMap(latency).1, sumMap(latency).2))
+SELECT client, server, server_type, sum(calls), sum(errors), sum(duration), formatRow('RowBinary', arrayZip(sumMap(latency).1, sumMap(latency).2))
 FROM edges FINAL
 WHERE ` + w.String() + `
 GROUP BY client, server, server_type`

@@ -34,7 +34,7 @@ func (c *Compactor) move(ctx context.Context, p partition) (totals, error) {
 	var result totals
 	// Blocks of few rows, since a row may have thousands of samples; and as much time as it takes.
 	rows, err := c.db.Query(ctx, `
-SELECT metric, service, series_id, st, formatRowNoNewline('RowBinary', off), formatRowNoNewline('RowBinary', value)
+SELECT metric, service, series_id, st, formatRow('RowBinary', off), formatRow('RowBinary', value)
 FROM samples
 WHERE bucket = toDateTime({bucket:UInt32}, 'UTC') AND _part IN {parts:Array(String)}
 ORDER BY metric, service, bucket, series_id, st

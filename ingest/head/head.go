@@ -242,8 +242,20 @@ func (h *Head) Generation(metric string) uint64 {
 // than once, and a sample may be among both. It returns from when on (Unix ms) the head has every sample that this process
 // knows of. A caller that reads ClickHouse too does so afterwards, since samples go from here when they are there.
 func (h *Head) Floats(metric string, mint, maxt int64, fn func(service string, id uint64, st int64, t []int64, v []float64)) (from int64) {
+	return h.floats(metric, nil, mint, maxt, fn)
+}
+
+// FloatsOf is Floats for the series with the given ids, and perhaps others. It does not look at the rest of the metric.
+func (h *Head) FloatsOf(metric string, ids []uint64, mint, maxt int64, fn func(service string, id uint64, st int64, t []int64, v []float64)) (from int64) {
+	if ids == nil {
+		ids = []uint64{}
+	}
+	return h.floats(metric, ids, mint, maxt, fn)
+}
+
+func (h *Head) floats(metric string, ids []uint64, mint, maxt int64, fn func(service string, id uint64, st int64, t []int64, v []float64)) (from int64) {
 	if m := h.find(metric); m != nil {
-		m.floats(mint, maxt, fn)
+		m.floats(ids, mint, maxt, fn)
 	}
 	// The watermark moves before samples are dropped, so its present place is true of all that was read.
 	return h.from.Load()

@@ -307,3 +307,26 @@ func BenchmarkFloats(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*4_800_000), "ns/sample")
 }
+
+func TestFloatsOfSomeSeries(t *testing.T) {
+	h := head.New(head.Config{}, now.Add(-time.Hour))
+	h.Add(now, []samples.Row{
+		row("m", 1, 0, now.Add(-time.Minute), time.Second, 1, 2),
+		row("m", 2, 0, now.Add(-time.Minute), time.Second, 3),
+		row("m", 3, 0, now.Add(-time.Minute), time.Second, 4),
+	})
+	f := func(ids []uint64, want ...uint64) {
+		t.Helper()
+		var got []uint64
+		h.FloatsOf("m", ids, 0, 1<<62, func(_ string, id uint64, _ int64, _ []int64, _ []float64) { got = append(got, id) })
+		if !slices.Equal(got, want) {
+			t.Errorf("%v: got %v, want %v", ids, got, want)
+		}
+	}
+	f([]uint64{3, 1}, 3, 1)
+	f([]uint64{9})
+	f(nil)
+	if from := h.FloatsOf("other", []uint64{1}, 0, 1<<62, nil); from != h.Floats("other", 0, 1<<62, nil) {
+		t.Errorf("complete from %d", from)
+	}
+}

@@ -8,11 +8,15 @@ type column struct {
 	v []float64
 }
 
-// floats calls fn for the metric's samples in [mint, maxt].
-func (m *metric) floats(mint, maxt int64, fn func(service string, id uint64, st int64, t []int64, v []float64)) {
+// floats calls fn for the metric's samples in [mint, maxt]: those of series with one of the ids, unless ids is nil, and
+// late ones of all.
+func (m *metric) floats(ids []uint64, mint, maxt int64, fn func(service string, id uint64, st int64, t []int64, v []float64)) {
 	// Late rows first: they may move in among the others meanwhile.
 	m.mu.RLock()
 	late, services, list := m.late, m.services, m.list
+	if ids != nil {
+		list = m.some(ids)
+	}
 	var rows []lateRow
 	for _, l := range late {
 		base := int64(l.row.Bucket) * 1000
@@ -45,6 +49,19 @@ func (m *metric) floats(mint, maxt int64, fn func(service string, id uint64, st 
 			from = r.end
 		}
 	}
+}
+
+// some returns the series with the ids, whatever their service.
+func (m *metric) some(ids []uint64) []*series {
+	var list []*series
+	for _, id := range ids {
+		for n := range m.services {
+			if s := m.series[key{id, uint32(n)}]; s != nil {
+				list = append(list, s)
+			}
+		}
+	}
+	return list
 }
 
 // run is a stretch of a column with one start timestamp.

@@ -2,7 +2,9 @@ package metrics
 
 import (
 	"errors"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -271,14 +273,9 @@ func (b *Builder) label(p *points.Point, quantile *float64) error {
 // valid until Reset.
 func (b *Builder) Samples() []samples.Row { return b.samples.collect() }
 
-// Announced returns the metrics that have series in the block of the table series.
-func (b *Builder) Announced() []string {
-	names := make([]string, b.series.metric.Len())
-	for i := range names {
-		names[i] = b.series.metric.Value(uint32(i))
-	}
-	return names
-}
+// Announced returns the metrics of which readers may remember series wrongly once the block of the table series is stored:
+// those with new series, and with series that come back. A row that only goes on is no news.
+func (b *Builder) Announced() []string { return slices.Collect(maps.Keys(b.series.news)) }
 
 // Blocks returns the blocks of the batch that have rows, sorted by their tables' primary keys. They are valid until
 // Reset. The series come first, so that no sample is without its labels. Float samples are not among them: see Samples.

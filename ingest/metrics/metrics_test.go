@@ -707,6 +707,29 @@ func TestSeriesRowsCoverSamples(t *testing.T) {
 	}
 }
 
+func TestOnlyWhatReadersDoNotKnowIsNews(t *testing.T) {
+	b := NewBuilder(wire.NewResources())
+	f := func(name string, at time.Time, want ...string) {
+		t.Helper()
+		fixture := newFixture()
+		p := fixture.gauge("g", "")
+		p.SetTimestamp(pcommon.NewTimestampFromTime(at))
+		p.SetIntValue(1)
+		add(t, b, fixture.body(t))
+		tables(t, b)
+		if got := b.Announced(); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+		b.Reset()
+	}
+	at := now.Add(-10 * time.Hour)
+	f("a new series", at, "g")
+	f("it goes on", at.Add(time.Minute))
+	f("it goes on in the next hour", at.Add(time.Hour))
+	f("it comes back", at.Add(4*time.Hour), "g")
+	f("an earlier sample", at.Add(-time.Hour), "g")
+}
+
 func TestMetadataIsWrittenOnceAnHour(t *testing.T) {
 	b := NewBuilder(wire.NewResources())
 	f := newFixture()

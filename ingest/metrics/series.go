@@ -21,6 +21,10 @@ const (
 	refreshGroups  = 8
 )
 
+// knownAlive is for how long after its row a series is not news. Readers take it for alive for an hour, and read the rows
+// again before that is over.
+const knownAlive = 900
+
 // series is what the builder knows of a series.
 type series struct {
 	metric, service string
@@ -93,6 +97,7 @@ type seriesBlock struct {
 	first, last     *native.Numbers[uint32]
 	covers          []cover
 	order           []int32
+	news            map[string]bool // metrics with series that readers may not know to be alive
 }
 
 func newSeriesBlock() *seriesBlock {
@@ -106,6 +111,7 @@ func newSeriesBlock() *seriesBlock {
 		bounds: native.NewArrays[float64]("Array(Float64)"),
 		first:  native.NewNumbers[uint32]("SimpleAggregateFunction(min, DateTime('UTC'))"),
 		last:   native.NewNumbers[uint32]("SimpleAggregateFunction(max, DateTime('UTC'))"),
+		news:   map[string]bool{},
 	}
 	b.block = native.Block{
 		{Name: "metric", Column: b.metric},
@@ -131,6 +137,9 @@ func (b *seriesBlock) append(s *series, labels []points.Label, bounds []float64,
 	b.labels.Close()
 	b.kind.Append(s.kind)
 	b.bounds.Append(bounds...)
+	if s.last == 0 || second < s.first || second > s.last+knownAlive {
+		b.news[s.metric] = true
+	}
 	s.announce = int32(len(b.covers))
 	b.covers = append(b.covers, cover{s, second, second})
 }
@@ -139,6 +148,7 @@ func (b *seriesBlock) reset() {
 	b.block.Reset()
 	clear(b.covers)
 	b.covers = b.covers[:0]
+	clear(b.news)
 }
 
 // fill completes the rows and sorts them by primary key. A row covers the time up to its next refresh, so that every

@@ -66,7 +66,7 @@ func (q *Query) histograms() string {
 	if len(outer) > 0 {
 		byKeys = "\nGROUP BY " + strings.Join(outer, ", ")
 	}
-	columns := strings.Join(append(outer, "sum(s)", "sum(n)", "sum(e)", "sum(d)", "formatRowNoNewline('RowBinary', groupArray((i, n)))"), ", ")
+	columns := strings.Join(append(outer, "sum(s)", "sum(n)", "sum(e)", "sum(d)", "formatRow('RowBinary', groupArray((i, n)))"), ", ")
 	return "SELECT " + columns + `
 FROM
 (

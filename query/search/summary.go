@@ -39,7 +39,7 @@ SELECT trace_id, count(), countIf(error), max(parent_id = toFixedString('', 8)),
        toUnixTimestamp64Nano(min(ts)), max(toUnixTimestamp64Nano(ts) + toInt64(duration)),
        (argMin((service, operation, version, error, http_status), (parent_id != toFixedString('', 8), ts)) AS root).1,
        root.2, root.3, root.4, root.5,
-       formatRowNoNewline('RowBinary', groupArray(`+strconv.Itoa(maxSharedSpans)+`)((span_id, parent_id, service, toUnixTimestamp64Nano(ts), duration)))
+       formatRow('RowBinary', groupArray(`+strconv.Itoa(maxSharedSpans)+`)((span_id, parent_id, service, toUnixTimestamp64Nano(ts), duration)))
 FROM spans
 WHERE `+w.String()+`
 GROUP BY trace_id`, w.Args, func(rows driver.Rows) error { return scanSummary(rows, byID) })

@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// ClickHouse can write a value of any type as one string, formatRowNoNewline('RowBinary', x). Histograms and attribute
+// ClickHouse can write a value of any type as one string, formatRow('RowBinary', x). Histograms and attribute
 // maps come that way: the driver decodes arrays and maps element by element with reflection, some 100 ns each, and
 // loses the order of map entries, which the letters of attribute_types follow.
 

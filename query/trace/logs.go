@@ -45,7 +45,7 @@ func ReadLogs(ctx context.Context, db *clickhouse.DB, id ID) ([]LogRecord, error
 	var list []LogRecord
 	err = sql.Scan(ctx, db, "logs of trace", `
 SELECT ts, span_id, env, service, severity, severity_text, event_name, body, body_type, scope, resource_id,
-       formatRowNoNewline('RowBinary', attributes), attribute_types
+       formatRow('RowBinary', attributes), attribute_types
 FROM logs
 WHERE `+w.String()+`
 ORDER BY ts, span_id

@@ -26,10 +26,10 @@ const maxTraceSlices = 7 * 24 * 360
 const (
 	spanColumns = `span_id, parent_id, ts, duration, env, service, version, operation, name, toString(kind), toString(status),
        status_message, error, error_type, http_status, peer, peer_type, weight, scope, resource_id`
-	spanDetail = `, formatRowNoNewline('RowBinary', attributes), attribute_types, events, links, trace_state, extra`
+	spanDetail = `, formatRow('RowBinary', attributes), attribute_types, events, links, trace_state, extra`
 
 	// ResourceColumns of the table resources are what ScanResource reads.
-	ResourceColumns = `resource_id, env, service, version, instance, language, formatRowNoNewline('RowBinary', attributes), attribute_types`
+	ResourceColumns = `resource_id, env, service, version, instance, language, formatRow('RowBinary', attributes), attribute_types`
 )
 
 // Read returns a trace, or [ErrNotFound].

@@ -144,3 +144,18 @@ func TestGranules(t *testing.T) {
 	ofTrace(&w, mustTraceID(t, 1), []uint32{uint32(querytest.Base.Add(time.Hour).Unix())})
 	check("trace", w.String(), w.Args)
 }
+
+// TestLastByteIsALineFeed reads values that end as a row of text would.
+func TestLastByteIsALineFeed(t *testing.T) {
+	db := querytest.New(t, querytest.Span{
+		At: time.Second, Trace: 1, Span: 1, Service: "web", Operation: "GET /",
+		Attributes: querytest.Attributes{{"message", "line\n"}}, Types: "s",
+	})
+	trace, err := Read(context.Background(), db, mustTraceID(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]Attribute{{"message", "line\n", 's'}}, trace.Spans[0].Attributes); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -80,7 +80,7 @@ func (f *family) statement(w *sql.Where, g grid.Grid, first, last int, jobs map[
 	slice := time.Duration(grid.GCD(g.Cell, grid.GCD(g.Base, grid.Hour))) * time.Millisecond
 	rows := f.rows(w, from, to, slice)
 	if f.duration == "" {
-		return "SELECT " + expressions(f.columns) + `, formatRowNoNewline('RowBinary', (groupArray(cell), groupArray(n)))
+		return "SELECT " + expressions(f.columns) + `, formatRow('RowBinary', (groupArray(cell), groupArray(n)))
 FROM
 (
   SELECT ` + f.group + ", " + cell + ", sum(" + f.count + `) AS n
@@ -89,7 +89,7 @@ FROM
 )
 GROUP BY ` + f.group
 	}
-	return "SELECT " + expressions(f.columns) + `, formatRowNoNewline('RowBinary', (groupArray(cell), groupArray(n), groupArray(d), groupArray(size), groupArrayArray(indexes), groupArrayArray(counts)))
+	return "SELECT " + expressions(f.columns) + `, formatRow('RowBinary', (groupArray(cell), groupArray(n), groupArray(d), groupArray(size), groupArrayArray(indexes), groupArrayArray(counts)))
 FROM
 (
   SELECT ` + f.group + ", " + cell + ", " + f.count + " AS n, " + f.duration + ` AS d,

@@ -142,7 +142,7 @@ func (h *head) Floats(metric string, mint, maxt int64, fn func(service string, i
 	return h.from
 }
 
-// FloatsOf implements selective: nothing is wrong with giving more than was asked for.
+// FloatsOf implements Recent: nothing is wrong with giving more than was asked for.
 func (h *head) FloatsOf(metric string, ids []uint64, mint, maxt int64, fn func(service string, id uint64, st int64, t []int64, v []float64)) int64 {
 	of := head{from: h.from}
 	for _, r := range h.rows {

@@ -80,12 +80,6 @@ func (sel *selection) series() []storage.Series {
 	return all
 }
 
-// selective is a Recent that finds some series of a metric without going through all of them: those with the ids, and
-// perhaps others.
-type selective interface {
-	FloatsOf(metric string, ids []uint64, mint, maxt int64, fn func(service string, id uint64, st int64, t []int64, v []float64)) (from int64)
-}
-
 // maxSelected is how many series are looked up one by one.
 const maxSelected = 1000
 
@@ -118,8 +112,7 @@ func (sel *selection) readRecent(entries []*index.Entry) {
 				sel.recent[r] = append(sel.recent[r], run{st, slices.Clone(t), slices.Clone(v)})
 			}
 		}
-		some, ok := sel.cfg.Recent.(selective)
-		if !ok || len(rows) > maxSelected {
+		if len(rows) > maxSelected {
 			from = max(from, sel.cfg.Recent.Floats(metric, sel.mint, sel.maxt, take))
 			continue
 		}
@@ -127,7 +120,7 @@ func (sel *selection) readRecent(entries []*index.Entry) {
 		for k := range rows {
 			ids = append(ids, k.id)
 		}
-		from = max(from, some.FloatsOf(metric, ids, sel.mint, sel.maxt, take))
+		from = max(from, sel.cfg.Recent.FloatsOf(metric, ids, sel.mint, sel.maxt, take))
 	}
 	if sel.cfg.SoleWriter && len(byMetric) > 0 {
 		sel.until = min(sel.maxt, from-1)

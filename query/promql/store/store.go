@@ -45,6 +45,8 @@ type Recent interface {
 	// metric that this process knows of; samples from there on need not be read from ClickHouse when this process is
 	// the only writer. Samples it holds may be in ClickHouse too.
 	Floats(metric string, mint, maxt int64, fn func(service string, id uint64, st int64, t []int64, v []float64)) (from int64)
+	// FloatsOf is Floats for the series with the given ids. It may call fn for others too.
+	FloatsOf(metric string, ids []uint64, mint, maxt int64, fn func(service string, id uint64, st int64, t []int64, v []float64)) (from int64)
 	// Generation changes whenever a series of the metric becomes known, whose row is in ClickHouse by then; that of ""
 	// when one of any metric does. A row that says that a known series goes on is no reason.
 	Generation(metric string) uint64

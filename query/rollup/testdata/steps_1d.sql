@@ -1,4 +1,4 @@
-SELECT k0, k1, k2, sum(s), sum(n), sum(e), sum(d), formatRowNoNewline('RowBinary', groupArray((i, n)))
+SELECT k0, k1, k2, sum(s), sum(n), sum(e), sum(d), formatRow('RowBinary', groupArray((i, n)))
 FROM
 (
   SELECT toInt32(intDiv(toUnixTimestamp(slice) - {p6:UInt32}, {p7:UInt32})) AS k0, service AS k1, operation AS k2, bucket AS i, sum(count) AS n, sumIf(spans, nth = 1) AS s, sumIf(count, error) AS e, sumIf(duration, nth = 1) AS d

@@ -1,4 +1,4 @@
-SELECT k0, k1, sum(s), sum(n), sum(e), sum(d), formatRowNoNewline('RowBinary', groupArray((i, n)))
+SELECT k0, k1, sum(s), sum(n), sum(e), sum(d), formatRow('RowBinary', groupArray((i, n)))
 FROM
 (
   SELECT service AS k0, operation AS k1, bucket AS i, sum(count) AS n, sumIf(spans, nth = 1) AS s, sumIf(count, error) AS e, sumIf(duration, nth = 1) AS d

@@ -1,5 +1,5 @@
 -- traces_span_duration_seconds, a chart
-SELECT service AS ka, env AS kb, version AS kc, operation AS kd, toString(kind) AS ke, if(error, 'error', 'ok') AS kf, if(status IN ('ok', 'error'), '', status) AS kg, formatRowNoNewline('RowBinary', (groupArray(cell), groupArray(n), groupArray(d), groupArray(size), groupArrayArray(indexes), groupArrayArray(counts)))
+SELECT service AS ka, env AS kb, version AS kc, operation AS kd, toString(kind) AS ke, if(error, 'error', 'ok') AS kf, if(status IN ('ok', 'error'), '', status) AS kg, formatRow('RowBinary', (groupArray(cell), groupArray(n), groupArray(d), groupArray(size), groupArrayArray(indexes), groupArrayArray(counts)))
 FROM
 (
   SELECT service, env, version, operation, kind, status, error, toUInt32(intDiv((toInt64(toUnixTimestamp(slice)) - {p5:Int64}), {p6:Int64}) + 1) AS cell, requests AS n, duration AS d,
@@ -20,7 +20,7 @@ GROUP BY service, env, version, operation, kind, status, error;
 --   p5 = 1795254900
 --   p6 = 60
 -- traces_span_duration_seconds, windows with gaps
-SELECT service AS ka, env AS kb, version AS kc, operation AS kd, toString(kind) AS ke, if(error, 'error', 'ok') AS kf, if(status IN ('ok', 'error'), '', status) AS kg, formatRowNoNewline('RowBinary', (groupArray(cell), groupArray(n), groupArray(d), groupArray(size), groupArrayArray(indexes), groupArrayArray(counts)))
+SELECT service AS ka, env AS kb, version AS kc, operation AS kd, toString(kind) AS ke, if(error, 'error', 'ok') AS kf, if(status IN ('ok', 'error'), '', status) AS kg, formatRow('RowBinary', (groupArray(cell), groupArray(n), groupArray(d), groupArray(size), groupArrayArray(indexes), groupArrayArray(counts)))
 FROM
 (
   SELECT service, env, version, operation, kind, status, error, toUInt32(intDiv((toInt64(toUnixTimestamp(slice)) - {p2:Int64}), {p5:Int64}) + 1) AS cell, requests AS n, duration AS d,
@@ -44,7 +44,7 @@ GROUP BY service, env, version, operation, kind, status, error;
 --   p7 = 1795254900
 --   p8 = 1795341600
 -- traces_spanmetrics_calls_total, a month
-SELECT service AS ka, env AS kb, version AS kc, operation AS kd, concat('SPAN_KIND_', upper(toString(kind))) AS ke, if(error, 'STATUS_CODE_ERROR', 'STATUS_CODE_UNSET') AS kf, formatRowNoNewline('RowBinary', (groupArray(cell), groupArray(n)))
+SELECT service AS ka, env AS kb, version AS kc, operation AS kd, concat('SPAN_KIND_', upper(toString(kind))) AS ke, if(error, 'STATUS_CODE_ERROR', 'STATUS_CODE_UNSET') AS kf, formatRow('RowBinary', (groupArray(cell), groupArray(n)))
 FROM
 (
   SELECT service, env, version, operation, kind, error, toUInt32(intDiv((toInt64(toUnixTimestamp(slice)) - {p3:Int64}), {p4:Int64}) + 1) AS cell, sum(requests) AS n
@@ -67,7 +67,7 @@ GROUP BY service, env, version, operation, kind, error;
 --   p6 = 1795251600
 --   p7 = 1797847200
 -- traces_service_graph_request_server_seconds, now
-SELECT client AS ka, server AS kb, multiIf(server_type IN ('database', 'cache'), 'database', server_type = 'queue', 'messaging_system', server_type = 'external', 'virtual_node', '') AS kc, env AS kd, formatRowNoNewline('RowBinary', (groupArray(cell), groupArray(n), groupArray(d), groupArray(size), groupArrayArray(indexes), groupArrayArray(counts)))
+SELECT client AS ka, server AS kb, multiIf(server_type IN ('database', 'cache'), 'database', server_type = 'queue', 'messaging_system', server_type = 'external', 'virtual_node', '') AS kc, env AS kd, formatRow('RowBinary', (groupArray(cell), groupArray(n), groupArray(d), groupArray(size), groupArrayArray(indexes), groupArrayArray(counts)))
 FROM
 (
   SELECT client, server, server_type, env, toUInt32(intDiv((toInt64(toUnixTimestamp(slice)) - {p3:Int64}), {p4:Int64}) + 1) AS cell, calls AS n, duration AS d,
