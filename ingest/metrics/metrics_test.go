@@ -725,8 +725,10 @@ func TestOnlyWhatReadersDoNotKnowIsNews(t *testing.T) {
 	at := now.Add(-10 * time.Hour)
 	f("a new series", at, "g")
 	f("it goes on", at.Add(time.Minute))
-	f("it goes on in the next hour", at.Add(time.Hour))
-	f("it comes back", at.Add(4*time.Hour), "g")
+	for minute := 2; minute < 130; minute += 10 {
+		f("it goes on for two hours", at.Add(time.Duration(minute)*time.Minute))
+	}
+	f("it comes back", at.Add(6*time.Hour), "g")
 	f("an earlier sample", at.Add(-time.Hour), "g")
 }
 
