@@ -87,7 +87,7 @@ func (r *remote) Close() error { return r.stop() }
 // clears its storage waits for the next.
 func processes(t *testing.T) func(testing.TB) storage.Storage {
 	t.Helper()
-	program, flags, err := server.Build(t.TempDir())
+	program, flags, err := server.Build(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func processes(t *testing.T) func(testing.TB) storage.Storage {
 	for range starters {
 		starting.Go(func() {
 			for ctx.Err() == nil {
-				s, err := server.Loadline(program, t.TempDir(), flags...)
+				s, err := server.Loadline(context.Background(), program, t.TempDir(), flags...)
 				if err != nil {
 					t.Error(err)
 					cancel()

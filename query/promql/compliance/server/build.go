@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,8 +12,8 @@ import (
 
 // Build compiles Loadline into a directory and returns the path of the program and the flags that it needs to find the
 // engine library that `make libchdb` has fetched.
-func Build(dir string) (program string, flags []string, err error) {
-	root, err := Root()
+func Build(ctx context.Context, dir string) (program string, flags []string, err error) {
+	root, err := Root(ctx)
 	if err != nil {
 		return "", nil, err
 	}
@@ -21,7 +22,7 @@ func Build(dir string) (program string, flags []string, err error) {
 		flags = append(flags, "--storage.libchdb", library)
 	}
 	program = filepath.Join(dir, "loadline")
-	build := exec.Command("go", "build", "-o", program, "./cmd/loadline")
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/loadline")
 	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", nil, fmt.Errorf("build Loadline: %w\n%s", err, out)
@@ -30,8 +31,8 @@ func Build(dir string) (program string, flags []string, err error) {
 }
 
 // Root returns the folder of Loadline's own module.
-func Root() (string, error) {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "loadline").Output()
+func Root(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "loadline").Output()
 	if err != nil {
 		return "", fmt.Errorf("find the module: %w", err)
 	}
@@ -39,8 +40,8 @@ func Root() (string, error) {
 }
 
 // Others returns the paths of Prometheus and VictoriaMetrics, which `make bench-promql` unpacks from Debian's packages.
-func Others() (prometheus, victoriametrics string, err error) {
-	root, err := Root()
+func Others(ctx context.Context) (prometheus, victoriametrics string, err error) {
+	root, err := Root(ctx)
 	if err != nil {
 		return "", "", err
 	}

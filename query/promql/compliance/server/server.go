@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// Server is a running program. Stop ends it.
+// Server is a running program. Stop ends it, and so does the end of the context that it was started with.
 type Server struct {
 	Name string
 	URL  string // of the HTTP API, without a path
@@ -59,9 +59,9 @@ const patience = 2 * time.Minute
 var greeting = regexp.MustCompile(`dashboard +(http://\S+)\n`)
 
 // Loadline starts the program at path with further flags. It takes samples of any age.
-func Loadline(path, dir string, args ...string) (*Server, error) {
+func Loadline(ctx context.Context, path, dir string, args ...string) (*Server, error) {
 	args = append([]string{"serve", "--storage.path", dir}, args...)
-	s := &Server{Name: "Loadline", Dir: dir, cmd: exec.Command(path, args...), exited: make(chan struct{})}
+	s := &Server{Name: "Loadline", Dir: dir, cmd: exec.CommandContext(ctx, path, args...), exited: make(chan struct{})}
 	s.cmd.Env = append(os.Environ(), "LOADLINE_HTTP_ADDR=127.0.0.1:0", "LOADLINE_OTLP_GRPC_ADDR=127.0.0.1:0",
 		"LOADLINE_OTLP_HTTP_ADDR=127.0.0.1:0", "LOADLINE_LOG_FORMAT=text", "LOADLINE_INGEST_MAX_AGE=0", "LOADLINE_RETENTION_METRICS=0")
 	s.cmd.Stderr = &s.log
@@ -98,12 +98,12 @@ func Loadline(path, dir string, args ...string) (*Server, error) {
 }
 
 // Prometheus starts the Prometheus at path, which scrapes nothing and takes remote writes.
-func Prometheus(path, dir string) (*Server, error) {
+func Prometheus(ctx context.Context, path, dir string) (*Server, error) {
 	config := filepath.Join(dir, "prometheus.yml")
 	if err := os.WriteFile(config, []byte("global:\n  scrape_interval: 15s\n"), 0o600); err != nil {
 		return nil, err
 	}
-	return start("Prometheus", path, dir, "/-/ready", func(addr string) []string {
+	return start(ctx, "Prometheus", path, dir, "/-/ready", func(addr string) []string {
 		return []string{
 			"--config.file=" + config, "--storage.tsdb.path=" + filepath.Join(dir, "data"), "--web.listen-address=" + addr, "--storage.tsdb.retention.time=100y",
 			"--web.enable-remote-write-receiver", "--web.enable-admin-api", "--log.level=warn",
@@ -112,8 +112,8 @@ func Prometheus(path, dir string) (*Server, error) {
 }
 
 // VictoriaMetrics starts the VictoriaMetrics at path.
-func VictoriaMetrics(path, dir string) (*Server, error) {
-	return start("VictoriaMetrics", path, dir, "/health", func(addr string) []string {
+func VictoriaMetrics(ctx context.Context, path, dir string) (*Server, error) {
+	return start(ctx, "VictoriaMetrics", path, dir, "/health", func(addr string) []string {
 		return []string{
 			"-storageDataPath=" + filepath.Join(dir, "data"), "-httpListenAddr=" + addr, "-retentionPeriod=100y", "-search.latencyOffset=0s", "-loggerLevel=WARN",
 			"-search.maxUniqueTimeseries=2000000", "-search.maxSeries=2000000",
@@ -122,18 +122,18 @@ func VictoriaMetrics(path, dir string) (*Server, error) {
 }
 
 // start runs a program that listens where it is told to, and waits until it answers at a path.
-func start(name, path, dir, ready string, args func(addr string) []string) (*Server, error) {
+func start(ctx context.Context, name, path, dir, ready string, args func(addr string) []string) (*Server, error) {
 	addr, err := free()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Name: name, URL: "http://" + addr, Dir: dir, cmd: exec.Command(path, args(addr)...), exited: make(chan struct{})}
+	s := &Server{Name: name, URL: "http://" + addr, Dir: dir, cmd: exec.CommandContext(ctx, path, args(addr)...), exited: make(chan struct{})}
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	go s.wait()
-	if err := s.until(ready); err != nil {
+	if err := s.until(ctx, ready); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s did not start: %w: %s", name, err, &s.log), s.Stop())
 	}
 	return s, nil
@@ -149,8 +149,8 @@ func free() (string, error) {
 }
 
 // until waits until a path answers with 200.
-func (s *Server) until(path string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+func (s *Server) until(ctx context.Context, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -43,11 +43,12 @@ type system struct {
 // start starts the three systems on empty directories.
 func start(b *testing.B) (loadline, prometheus, victoria *system) {
 	b.Helper()
-	program, flags, err := server.Build(b.TempDir())
+	ctx := context.Background() // a cleanup ends the programs
+	program, flags, err := server.Build(b.Context(), b.TempDir())
 	if err != nil {
 		b.Fatal(err)
 	}
-	prometheusPath, victoriaPath, err := server.Others()
+	prometheusPath, victoriaPath, err := server.Others(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -64,9 +65,9 @@ func start(b *testing.B) (loadline, prometheus, victoria *system) {
 		})
 		return s
 	}
-	loadline = begin("/api/v1/write", func(dir string) (*server.Server, error) { return server.Loadline(program, dir, flags...) })
-	prometheus = begin("/api/v1/write", func(dir string) (*server.Server, error) { return server.Prometheus(prometheusPath, dir) })
-	victoria = begin("/api/v1/write", func(dir string) (*server.Server, error) { return server.VictoriaMetrics(victoriaPath, dir) })
+	loadline = begin("/api/v1/write", func(dir string) (*server.Server, error) { return server.Loadline(ctx, program, dir, flags...) })
+	prometheus = begin("/api/v1/write", func(dir string) (*server.Server, error) { return server.Prometheus(ctx, prometheusPath, dir) })
+	victoria = begin("/api/v1/write", func(dir string) (*server.Server, error) { return server.VictoriaMetrics(ctx, victoriaPath, dir) })
 	victoria.plain = "&nocache=1"
 	return loadline, prometheus, victoria
 }
