@@ -234,7 +234,7 @@ func (f *fixture) pages(t testing.TB) map[string]string {
 		"traces-empty": "/traces?q=" + url.QueryEscape("service = checkout-api AND duration > 90s"),
 		"trace":        "/traces/" + f.someTrace(t), "trace-table": "/traces/" + f.someTrace(t) + "?view=table", "trace-logs": "/traces/" + f.someTrace(t) + "?view=logs",
 		"metrics": "/metrics-explorer", "metrics-graph": explore(`sum by (service) (rate(traces_span_duration_seconds[5m]))`, "view=graph"),
-		"metrics-stacked": explore(`shop_queue_depth`, "view=stacked"), "metrics-table": explore(`shop_queue_depth`, "view=table"),
+		"metrics-stacked": explore(`shop_queue_depth{instance=~".*-x0."}`, "view=stacked"), "metrics-table": explore(`shop_queue_depth`, "view=table"),
 		"metrics-heatmap": explore(`sum(rate(shop_call_latency_seconds[5m]))`), "metrics-problem": explore(`sum(rate(shop_queue_depth[5m])) by (job))`),
 		"metrics-one": "/metrics-explorer?metrics=shop_queue_depth",
 		"welcome":     "/welcome", "settings": "/settings", "not-found": "/nowhere",
