@@ -38,7 +38,7 @@ var owners = map[string][]string{
 	"github.com/ClickHouse/ch-go":           {"internal/chdb", "internal/clickhouse"},
 	"github.com/a-h/templ":                  {"web"},
 	"github.com/gorilla/websocket":          {"web"},
-	"github.com/prometheus/prometheus":      {"query/promql", "alerting", "web/promapi", "web/explorer"},
+	"github.com/prometheus/prometheus":      {"query/promql", "alerting", "web/promapi", "web/explorer", "cmd/loadline/server"},
 	"github.com/spf13/cobra":                {"cmd"},
 	"github.com/spf13/pflag":                {"cmd"},
 	"go.opentelemetry.io/collector":         {"ingest/otlp"},

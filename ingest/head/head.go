@@ -7,6 +7,7 @@
 package head
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,9 @@ var (
 type Config struct {
 	MaxBytes int64         // above it the oldest samples go, as far as they are in ClickHouse [128 MiB]
 	Window   time.Duration // for how long samples are held at most [2h15m]
+	// Late is told the range of time, in Unix milliseconds, of samples that came more than five minutes after they were
+	// taken, once they can be read. It may be nil, and must return soon.
+	Late func(mint, maxt int64)
 }
 
 const (
@@ -85,6 +89,28 @@ func (h *Head) Bytes() int64 { return h.bytes.Load() }
 // Add takes over a batch of samples and returns its number, which Flushed takes. A sample that is held already is left
 // out.
 func (h *Head) Add(now time.Time, rows []samples.Row) (batch uint64) {
+	late := now.Add(-lateAge).UnixMilli()
+	batch = h.add(now, late, rows)
+	if h.cfg.Late == nil {
+		return batch
+	}
+	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+	for i := range rows {
+		base := int64(rows[i].Bucket) * 1000
+		for _, offset := range rows[i].Offsets {
+			if t := base + int64(offset); t < late {
+				first, last = min(first, t), max(last, t)
+			}
+		}
+	}
+	if first <= last {
+		h.cfg.Late(first, last)
+	}
+	return batch
+}
+
+// add adds rows, of which those before late are late.
+func (h *Head) add(now time.Time, late int64, rows []samples.Row) (batch uint64) {
 	h.writing.Lock()
 	defer h.writing.Unlock()
 	if len(rows) == 0 {
@@ -92,7 +118,6 @@ func (h *Head) Add(now time.Time, rows []samples.Row) (batch uint64) {
 		return h.batch
 	}
 	h.batch++
-	late := now.Add(-lateAge).UnixMilli()
 	oldest := now.UnixMilli()
 	for len(rows) > 0 {
 		n := 1

@@ -330,3 +330,17 @@ func TestFloatsOfSomeSeries(t *testing.T) {
 		t.Errorf("complete from %d", from)
 	}
 }
+
+func TestLateSamplesAreTold(t *testing.T) {
+	var told [][2]int64
+	h := head.New(head.Config{Late: func(mint, maxt int64) { told = append(told, [2]int64{mint, maxt}) }}, now.Add(-time.Hour))
+	h.Add(now, []samples.Row{row("m", 1, 0, now.Add(-4*time.Minute), time.Second, 1)})
+	h.Add(now, []samples.Row{
+		row("m", 1, 0, now.Add(-10*time.Minute), time.Minute, 1, 2, 3),
+		row("m", 2, 0, now.Add(-6*time.Minute), 2*time.Minute, 1, 2),
+	})
+	want := [][2]int64{{now.Add(-10 * time.Minute).UnixMilli(), now.Add(-6 * time.Minute).UnixMilli()}}
+	if diff := gocmp.Diff(want, told); diff != "" {
+		t.Error(diff)
+	}
+}

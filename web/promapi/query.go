@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/util/stats"
 
+	"loadline/query/promql/results"
 	"loadline/web/promapi/ast"
 	"loadline/web/promapi/failure"
 	"loadline/web/promapi/param"
@@ -33,13 +34,16 @@ func (a *API) query(r *http.Request) answer {
 	})
 }
 
-// queryRange answers a range query.
+// queryRange answers a range query. With nocache=1, which Prometheus does not know, no result that was kept is used.
 func (a *API) queryRange(r *http.Request) answer {
 	s, f := param.ParseSteps(r.Form)
 	if f != nil {
 		return failed(f)
 	}
 	return a.evaluate(r, func(ctx context.Context, o promql.QueryOpts, query string) (promql.Query, error) {
+		if r.Form.Get("nocache") == "1" {
+			o = results.Bypass(o)
+		}
 		return a.cfg.Engine.NewRangeQuery(ctx, a.cfg.Store, o, query, s.Start, s.End, s.Step)
 	})
 }

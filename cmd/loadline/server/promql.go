@@ -1,9 +1,14 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
+
+	upstream "github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
 
 	"loadline/cmd/loadline/config"
 	"loadline/cmd/loadline/fault"
@@ -11,6 +16,7 @@ import (
 	"loadline/internal/selfmon"
 	"loadline/query/promql"
 	"loadline/query/promql/red"
+	"loadline/query/promql/results"
 	"loadline/query/promql/store"
 	"loadline/web/explorer"
 	"loadline/web/promapi"
@@ -30,21 +36,22 @@ func (s *Server) openPrometheus() (*prometheus, error) {
 		return nil, &fault.Error{Code: fault.Config, Err: err, Hint: "the names are those of Prometheus's --enable-feature"}
 	}
 	cfg.Logger = s.log.With("component", "promql")
-	engine, parser := promql.NewEngine(cfg), promql.Parser()
+	read := promql.Parser()
 	metrics := store.New(s.storage.db, store.Config{
 		Recent:     s.pipeline.Head(),
 		SoleWriter: s.storage.engine != nil,
 		Virtual:    []store.Virtual{red.New(s.storage.db, red.Config{})},
 	})
+	engine := s.keepResults(promql.NewEngine(cfg), read, metrics)
 	p := &prometheus{
 		write: remotewrite.New(remotewrite.Config{
 			Export: s.pipeline.Export, MaxRequestBytes: int(s.cfg.OTLP.MaxBody), Log: s.log.With("component", "remote write"),
 		}),
-		explorer: explorer.New(explorer.Config{Engine: engine, Source: metrics, Parser: parser, Logger: s.log.With("component", "explorer")}),
+		explorer: explorer.New(explorer.Config{Engine: engine, Source: metrics, Parser: read, Logger: s.log.With("component", "explorer")}),
 	}
 	build := selfmon.BuildInfo()
 	p.api, err = promapi.New(promapi.Config{
-		Engine: engine, Store: metrics, Parser: parser, Write: p.write, OTLP: http.StripPrefix("/api/v1/otlp", s.receivers),
+		Engine: engine, Store: metrics, Parser: read, Write: p.write, OTLP: http.StripPrefix("/api/v1/otlp", s.receivers),
 		Describe: metrics.Describe,
 		Features: map[string]map[string]bool{"promql": {
 			"delayed_name_removal": cfg.DelayedNameRemoval, "use_start_timestamps": cfg.StartTimestamps, "type_and_unit_labels": cfg.TypeAndUnitLabels,
@@ -54,6 +61,25 @@ func (s *Server) openPrometheus() (*prometheus, error) {
 		Logger: s.log.With("component", "prometheus api"),
 	})
 	return p, err
+}
+
+// unstableTime bounds the question what a selector selects, whose answer the query itself needs too.
+const unstableTime = 10 * time.Second
+
+// keepResults lets the steps of range queries be kept where late samples are heard of: where this process is the only
+// one that writes.
+func (s *Server) keepResults(engine upstream.QueryEngine, read parser.Parser, metrics *store.Store) upstream.QueryEngine {
+	if s.storage.engine == nil {
+		return engine
+	}
+	return results.New(engine, read, results.Config{
+		Version: s.late.Version,
+		Unstable: func(selector *parser.VectorSelector) bool {
+			ctx, cancel := context.WithTimeout(context.Background(), unstableTime)
+			defer cancel()
+			return metrics.Unstable(ctx, selector.LabelMatchers)
+		},
+	})
 }
 
 // engineConfig is how PromQL is evaluated.

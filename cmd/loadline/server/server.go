@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -21,10 +22,12 @@ import (
 	"loadline/cmd/loadline/fault"
 	"loadline/ingest"
 	"loadline/ingest/compact"
+	"loadline/ingest/head"
 	"loadline/ingest/otlp"
 	"loadline/internal/schema"
 	"loadline/internal/selfmon"
 	"loadline/query"
+	"loadline/query/promql/results"
 	"loadline/web"
 )
 
@@ -41,6 +44,7 @@ type Server struct {
 	pipeline  *ingest.Pipeline
 	store     *query.Store
 	metrics   *prometheus
+	late      results.Changes // float samples that came late
 	compactor *compact.Compactor
 	web       *web.Server
 	rate      rate // of accepted spans
@@ -83,6 +87,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server, 
 		Dir:         filepath.Join(cfg.Storage.Path, "wal"),
 		MaxLogBytes: cfg.WAL.MaxSize,
 		MaxAge:      anyAge(cfg.Ingest.MaxAge),
+		Head:        head.Config{Late: s.late.Changed},
 		Logger:      log,
 	})
 	if err != nil {
@@ -261,6 +266,7 @@ func (s *Server) retain(ctx context.Context) error {
 	for {
 		dropped, err := schema.EnforceRetention(ctx, s.storage.db, time.Now(), retention(s.cfg.Retention))
 		for _, d := range dropped {
+			s.late.Changed(math.MinInt64, math.MaxInt64)
 			s.log.Info("dropped a partition", "table", d.Table, "partition", d.Partition, "rows", d.Rows, "bytes", d.Bytes, "reason", d.Reason)
 		}
 		if err != nil && ctx.Err() == nil {

@@ -14,7 +14,7 @@ import (
 	"loadline/query/sql"
 )
 
-const upHelp = "1 while an instance that sends OTLP was heard of in the last five minutes, 0 for an grid.Hour or two after, then absent."
+const upHelp = "1 while an instance that sends OTLP was heard of in the last five minutes, 0 for an hour or two after, then absent."
 
 const (
 	// seenMargin is how much later than the stored last_seen an instance may have been heard of.

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/prometheus/util/annotations"
 
 	"loadline/query/promql/series"
+	"loadline/query/promql/store/index"
 )
 
 // querier answers questions about a range of time.
@@ -73,6 +74,25 @@ func (q *querier) Select(ctx context.Context, _ bool, hints *storage.SelectHints
 		all = all[:hints.Limit]
 	}
 	return series.NewSet(all, warnings)
+}
+
+// Unstable reports whether what a selector selects may change although no late floats arrive: histograms and what is
+// computed, of which nobody tells when they are late; and whether it depends on the range in which it is selected, as
+// deltas do, which are added up. A selector of many metrics may select anything.
+func (s *Store) Unstable(ctx context.Context, matchers []*labels.Matcher) bool {
+	for _, m := range matchers {
+		if m.Name != labels.MetricName || m.Type != labels.MatchEqual {
+			continue
+		}
+		f, err := s.findMetric(ctx, m.Value, matchers)
+		if err != nil || f.classic != nil || f.targets || len(f.virtual) > 0 || len(f.entries) == 0 {
+			return true
+		}
+		return slices.ContainsFunc(f.entries, func(e *index.Entry) bool {
+			return slices.ContainsFunc(e.Rows, func(r index.Row) bool { return r.Kind.IsHistogram() || r.Kind.IsDelta() })
+		})
+	}
+	return true
 }
 
 // unite sorts series and makes one of those with equal labels.
