@@ -114,6 +114,7 @@ func (r results) add(question, column string, used time.Duration) {
 // Columns of the table of results.
 const (
 	prometheusColumn = "Prometheus"
+	victoriaCold     = "VM cold"
 	victoriaPlain    = "VM nocache"
 	victoriaWarm     = "VM warm"
 	loadlineCold     = "Loadline cold"
@@ -137,7 +138,7 @@ func (q question) shifts() time.Duration {
 	}
 }
 
-// measure asks a question. Cold is the first time after a restart; warm is a refresh, one step later than the one before,
+// measure asks a question. Cold is the first time after a restart, of VictoriaMetrics without its cache; warm is a refresh, one step later than the one before,
 // after one that was not measured. The others are asked the refreshes as well.
 func (r results) measure(b *testing.B, q question, to time.Time, loadline, prometheus, victoria *system) {
 	b.Helper()
@@ -152,10 +153,15 @@ func (r results) measure(b *testing.B, q question, to time.Time, loadline, prome
 	}
 	later := func(f func(int) string) func(int) string { return func(i int) string { return f(i + 1) } }
 
-	loadline.restart(b)
-	// The first query of a process pays for more than itself.
-	loadline.ask(b, 3, func(int) string { return question{text: "up"}.path(to, "") })
-	r.add(q.name, loadlineCold, loadline.ask(b, 1, path("")))
+	for _, cold := range []struct {
+		system             *system
+		column, parameters string
+	}{{loadline, loadlineCold, ""}, {victoria, victoriaCold, victoria.plain}} {
+		cold.system.restart(b)
+		// The first query of a process pays for more than itself.
+		cold.system.ask(b, 3, func(int) string { return question{text: "up"}.path(to, "") })
+		r.add(q.name, cold.column, cold.system.ask(b, 1, path(cold.parameters)))
+	}
 	for _, one := range []struct {
 		system             *system
 		column, parameters string
@@ -180,7 +186,7 @@ func (r results) refresh(b *testing.B, to time.Time, loadline, prometheus, victo
 		s.ask(b, 3, func(int) string { return question{text: "up"}.path(to, "") })
 	}
 	r.add("dashboard, opened", loadlineCold, open(loadline, before, ""))
-	r.add("dashboard, opened", victoriaPlain, open(victoria, before, victoria.plain))
+	r.add("dashboard, opened", victoriaCold, open(victoria, before, victoria.plain))
 	r.add("dashboard, opened", prometheusColumn, open(prometheus, before, ""))
 	open(victoria, before, "")
 	r.add("dashboard, refreshed", loadlineWarm, open(loadline, to, ""))
@@ -192,7 +198,7 @@ func (r results) refresh(b *testing.B, to time.Time, loadline, prometheus, victo
 // print writes the medians, and ratios of Loadline to VictoriaMetrics.
 func (r results) print(b *testing.B) {
 	b.Helper()
-	columns := []string{prometheusColumn, victoriaPlain, victoriaWarm, loadlineCold, loadlineWarm}
+	columns := []string{prometheusColumn, victoriaCold, victoriaPlain, victoriaWarm, loadlineCold, loadlineWarm}
 	names := []string{}
 	for _, q := range questions() {
 		names = append(names, q.name)
@@ -200,7 +206,7 @@ func (r results) print(b *testing.B) {
 	names = append(names, "dashboard, opened", "dashboard, refreshed")
 	fmt.Printf("\nCPU milliseconds of one query or dashboard, median of %d\n", *repetitions)
 	print(func(row func(...any)) {
-		row("query", columns[0], columns[1], columns[2], columns[3], columns[4], "cold/nocache", "warm/nocache", "warm/warm", "cold/Prometheus")
+		row("query", columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], "cold/cold", "cold/nocache", "warm/nocache", "warm/warm", "cold/Prometheus")
 		for _, name := range names {
 			of := map[string]float64{}
 			cells := []any{name}
@@ -213,7 +219,7 @@ func (r results) print(b *testing.B) {
 				of[column] = float64(median(all).Microseconds()) / 1000
 				cells = append(cells, fmt.Sprintf("%.1f", of[column]))
 			}
-			for _, pair := range [][2]string{{loadlineCold, victoriaPlain}, {loadlineWarm, victoriaPlain}, {loadlineWarm, victoriaWarm}, {loadlineCold, prometheusColumn}} {
+			for _, pair := range [][2]string{{loadlineCold, victoriaCold}, {loadlineCold, victoriaPlain}, {loadlineWarm, victoriaPlain}, {loadlineWarm, victoriaWarm}, {loadlineCold, prometheusColumn}} {
 				if of[pair[0]] == 0 || of[pair[1]] == 0 {
 					cells = append(cells, "")
 					continue
