@@ -141,7 +141,7 @@ fuzz: libchdb ## run every fuzz target for FUZZ_TIME (default 30s) each
 		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 			echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) $$pkg || exit 1; \
 		done; done
-	cd $(COMPLIANCE) && $(GO) test -run '^$$' -fuzz '^FuzzQueriesStorage$$' -fuzztime $(FUZZ_TIME) .
+	cd $(COMPLIANCE) && $(GO) test -run '^$$' -fuzz '^FuzzQueriesStorage$$' -fuzztime $(FUZZ_TIME) -parallel 1 .
 
 clean: ## remove what builds and tests leave behind; the cache and data directories stay
 	rm -f loadline coverage.out
