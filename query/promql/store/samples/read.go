@@ -58,7 +58,8 @@ WHERE `+w.String(), w.Args, readArrays); err != nil {
 	return r.scan(ctx, want, `
 SELECT formatRow('RowBinary', metric, service, toUInt32(bucket), series_id, st, n, t0, dt, scale, v0, t, v)
 FROM chunks
-WHERE `+w.String(), w.Args, readChunk)
+WHERE `+w.String()+`
+SETTINGS max_block_size = 512`, w.Args, readChunk) // larger blocks are copied more often while they grow
 }
 
 // cut is the offset from which on samples of hot buckets are wanted. It is 0 when they are wanted from the start, or will be
