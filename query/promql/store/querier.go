@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/annotations"
@@ -81,7 +82,7 @@ func (q *querier) Select(ctx context.Context, _ bool, hints *storage.SelectHints
 // deltas do, which are added up. A selector of many metrics may select anything.
 func (s *Store) Unstable(ctx context.Context, matchers []*labels.Matcher) bool {
 	for _, m := range matchers {
-		if m.Name != labels.MetricName || m.Type != labels.MatchEqual {
+		if m.Name != model.MetricNameLabel || m.Type != labels.MatchEqual {
 			continue
 		}
 		f, err := s.findMetric(ctx, m.Value, matchers)
