@@ -28,10 +28,58 @@ func (r *row) sameKey(other *row) bool {
 	return r.id == other.id && r.st == other.st && r.metric == other.metric && r.service == other.service
 }
 
+// packer packs the rows of a bucket, one key after the other, into blocks that it inserts.
+type packer struct {
+	*Compactor
+	bucket int64  // its start in Unix seconds
+	block  *block // of megabytes, which are not kept for the next bucket: that comes in two hours
+	run    samples
+	before row
+	chunks []chunk.Chunk
+	result totals
+}
+
+// add takes the next row in the order of the key.
+func (p *packer) add(ctx context.Context, r *row) error {
+	if len(p.run.offsets) > 0 && !r.sameKey(&p.before) {
+		if err := p.pack(ctx); err != nil {
+			return err
+		}
+	}
+	if err := p.run.add(r.offsets, r.values); err != nil {
+		return fmt.Errorf("read samples of series %d of %q: %w", r.id, r.metric, err)
+	}
+	p.before = *r
+	return nil
+}
+
+// pack ends the run of rows of one key.
+func (p *packer) pack(ctx context.Context) error {
+	p.run.order()
+	p.chunks = chunk.Append(p.chunks[:0], p.run.offsets, p.run.values)
+	for i := range p.chunks {
+		p.block.add(&p.before, p.bucket, &p.chunks[i])
+	}
+	p.result.samples += len(p.run.offsets)
+	p.result.chunks += len(p.chunks)
+	p.run.reset()
+	return p.flush(ctx, maxBlockBytes)
+}
+
+// flush inserts the block if it has rows and at least so many bytes.
+func (p *packer) flush(ctx context.Context, least int) error {
+	if p.block.rows() == 0 || p.block.size() < least {
+		return nil
+	}
+	n, err := p.block.insert(ctx, p.db)
+	p.result.blocks++
+	p.result.bytes += n
+	return err
+}
+
 // move reads the rows of a bucket's parts and inserts them as chunks. Parts that a merge has replaced meanwhile are not
 // read. Memory is bounded by a block and the samples of one row.
-func (c *Compactor) move(ctx context.Context, p partition) (totals, error) {
-	var result totals
+func (c *Compactor) move(ctx context.Context, of partition) (totals, error) {
 	// Blocks of few rows, since a row may have thousands of samples; and as much time as it takes.
 	rows, err := c.db.Query(ctx, `
 SELECT metric, service, series_id, st, formatRow('RowBinary', off), formatRow('RowBinary', value)
@@ -39,59 +87,31 @@ FROM samples
 WHERE bucket = toDateTime({bucket:UInt32}, 'UTC') AND _part IN {parts:Array(String)}
 ORDER BY metric, service, bucket, series_id, st
 SETTINGS optimize_read_in_order = 1, max_threads = 1, max_block_size = 1024, max_execution_time = 0`,
-		clickhouse.Named("bucket", p.bucket), clickhouse.Named("parts", p.parts))
+		clickhouse.Named("bucket", of.bucket), clickhouse.Named("parts", of.parts))
 	if err != nil {
-		return result, fmt.Errorf("read samples: %w", err)
+		return totals{}, fmt.Errorf("read samples: %w", err)
 	}
 	defer rows.Close()
-	block := newBlock() // of megabytes, which are not kept for the next bucket: that comes in two hours
-	var run samples
-	var before, r row
-	var chunks []chunk.Chunk
-	flush := func(least int) error {
-		if block.rows() == 0 || block.size() < least {
-			return nil
-		}
-		n, err := block.insert(ctx, c.db)
-		result.blocks++
-		result.bytes += n
-		return err
-	}
-	pack := func() error {
-		run.order()
-		chunks = chunk.Append(chunks[:0], run.offsets, run.values)
-		for i := range chunks {
-			block.add(&before, p.bucket, &chunks[i])
-		}
-		result.samples += len(run.offsets)
-		result.chunks += len(chunks)
-		run.reset()
-		return flush(maxBlockBytes)
-	}
+	p := &packer{Compactor: c, bucket: of.bucket, block: newBlock()}
+	var r row
 	for rows.Next() {
 		if err := rows.Scan(&r.metric, &r.service, &r.id, &r.st, &r.offsets, &r.values); err != nil {
-			return result, fmt.Errorf("read samples: %w", err)
+			return p.result, fmt.Errorf("read samples: %w", err)
 		}
-		if len(run.offsets) > 0 && !r.sameKey(&before) {
-			if err := pack(); err != nil {
-				return result, err
-			}
+		if err := p.add(ctx, &r); err != nil {
+			return p.result, err
 		}
-		if err := run.add(r.offsets, r.values); err != nil {
-			return result, fmt.Errorf("read samples of series %d of %q: %w", r.id, r.metric, err)
-		}
-		before = r
 	}
 	if err := rows.Err(); err != nil {
-		return result, fmt.Errorf("read samples: %w", err)
+		return p.result, fmt.Errorf("read samples: %w", err)
 	}
 	if err := c.read(); err != nil {
-		return result, err
+		return p.result, err
 	}
-	if err := pack(); err != nil {
-		return result, err
+	if err := p.pack(ctx); err != nil {
+		return p.result, err
 	}
-	return result, flush(0)
+	return p.result, p.flush(ctx, 0)
 }
 
 // samples are the samples of rows with the same key.
