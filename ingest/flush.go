@@ -123,6 +123,7 @@ func (f *flusher) next(waiting, inserting context.Context) error {
 	if err := f.insertAll(inserting, segment.ID()); err != nil {
 		return err
 	}
+	f.p.samples.head.Visible(time.Now(), rows)
 	if err := f.p.samples.add(inserting, segment.ID(), rows, batch); err != nil {
 		return err
 	}

@@ -173,6 +173,7 @@ func (s *sampleLog) recall(segment *wal.Segment) error {
 			rows = append(rows, kept)
 		})
 		s.expect(name, s.head.Add(time.Now(), rows))
+		s.head.Visible(time.Now(), rows)
 		return err
 	})
 }

@@ -27,8 +27,8 @@ var (
 type Config struct {
 	MaxBytes int64         // above it the oldest samples go, as far as they are in ClickHouse [128 MiB]
 	Window   time.Duration // for how long samples are held at most [2h15m]
-	// Late is told the range of time, in Unix milliseconds, of samples that came more than five minutes after they were
-	// taken, once they can be read. It may be nil, and must return soon.
+	// Late is told the range of time, in Unix milliseconds, of samples that can be read more than five minutes after they were
+	// taken, once they can. It may be nil, and must return soon.
 	Late func(mint, maxt int64)
 }
 
@@ -89,11 +89,16 @@ func (h *Head) Bytes() int64 { return h.bytes.Load() }
 // Add takes over a batch of samples and returns its number, which Flushed takes. A sample that is held already is left
 // out.
 func (h *Head) Add(now time.Time, rows []samples.Row) (batch uint64) {
-	late := now.Add(-lateAge).UnixMilli()
-	batch = h.add(now, late, rows)
+	return h.add(now, now.Add(-lateAge).UnixMilli(), rows)
+}
+
+// Visible says that rows that were added can be found by now: their series rows are in ClickHouse. What is late then is
+// told to Config.Late.
+func (h *Head) Visible(now time.Time, rows []samples.Row) {
 	if h.cfg.Late == nil {
-		return batch
+		return
 	}
+	late := now.Add(-lateAge).UnixMilli()
 	first, last := int64(math.MaxInt64), int64(math.MinInt64)
 	for i := range rows {
 		base := int64(rows[i].Bucket) * 1000
@@ -106,7 +111,6 @@ func (h *Head) Add(now time.Time, rows []samples.Row) (batch uint64) {
 	if first <= last {
 		h.cfg.Late(first, last)
 	}
-	return batch
 }
 
 // add adds rows, of which those before late are late.

@@ -334,12 +334,21 @@ func TestFloatsOfSomeSeries(t *testing.T) {
 func TestLateSamplesAreTold(t *testing.T) {
 	var told [][2]int64
 	h := head.New(head.Config{Late: func(mint, maxt int64) { told = append(told, [2]int64{mint, maxt}) }}, now.Add(-time.Hour))
-	h.Add(now, []samples.Row{row("m", 1, 0, now.Add(-4*time.Minute), time.Second, 1)})
-	h.Add(now, []samples.Row{
+	fresh := []samples.Row{row("m", 1, 0, now.Add(-4*time.Minute), time.Second, 1)}
+	late := []samples.Row{
 		row("m", 1, 0, now.Add(-10*time.Minute), time.Minute, 1, 2, 3),
 		row("m", 2, 0, now.Add(-6*time.Minute), 2*time.Minute, 1, 2),
-	})
-	want := [][2]int64{{now.Add(-10 * time.Minute).UnixMilli(), now.Add(-6 * time.Minute).UnixMilli()}}
+	}
+	h.Add(now, fresh)
+	h.Visible(now, fresh)
+	h.Add(now, late)
+	if len(told) > 0 {
+		t.Error("told before they can be found")
+	}
+	h.Visible(now, late)
+	h.Visible(now.Add(2*time.Minute), fresh) // an insert took long
+	stalled := now.Add(-4 * time.Minute).UnixMilli()
+	want := [][2]int64{{now.Add(-10 * time.Minute).UnixMilli(), now.Add(-6 * time.Minute).UnixMilli()}, {stalled, stalled}}
 	if diff := gocmp.Diff(want, told); diff != "" {
 		t.Error(diff)
 	}

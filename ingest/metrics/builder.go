@@ -254,6 +254,7 @@ func (b *Builder) covered(s *series, second uint32) bool {
 	if s.announce < 0 {
 		return s.last > 0 && s.first <= second && second <= s.last
 	}
+	b.series.note(s, second)
 	c := &b.series.covers[s.announce]
 	c.first, c.last = min(c.first, second), max(c.last, second)
 	return true

@@ -137,11 +137,16 @@ func (b *seriesBlock) append(s *series, labels []points.Label, bounds []float64,
 	b.labels.Close()
 	b.kind.Append(s.kind)
 	b.bounds.Append(bounds...)
+	b.note(s, second)
+	s.announce = int32(len(b.covers))
+	b.covers = append(b.covers, cover{s, second, second})
+}
+
+// note notes that readers may not know a series to be alive in a Unix second.
+func (b *seriesBlock) note(s *series, second uint32) {
 	if s.last == 0 || second < s.first || second > s.last+knownAlive {
 		b.news[s.metric] = true
 	}
-	s.announce = int32(len(b.covers))
-	b.covers = append(b.covers, cover{s, second, second})
 }
 
 func (b *seriesBlock) reset() {

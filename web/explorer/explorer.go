@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/prometheus/storage"
 
 	"loadline/query/promql/store"
+	"loadline/web/promapi/param"
 	"loadline/web/view"
 )
 
@@ -86,6 +87,10 @@ func (e *Explorer) Page(ctx context.Context, p view.Page) view.Explorer {
 
 // answer evaluates the expression and fills in what is to be seen of it.
 func (e *Explorer) answer(ctx context.Context, p view.Page, out *view.Explorer) {
+	if err := param.Readable(out.Expr); err != nil {
+		out.Problem = problem(out.Expr, err)
+		return
+	}
 	expr, err := e.config.Parser.ParseExpr(out.Expr)
 	if err != nil {
 		out.Problem = problem(out.Expr, err)
@@ -122,7 +127,7 @@ func (e *Explorer) answer(ctx context.Context, p view.Page, out *view.Explorer) 
 	default:
 		out.Chart, out.More = lines(p, result, unit, shown == "stacked")
 	}
-	out.Meta = append(out.Meta, view.Duration(time.Since(began)), count(size(result), "series", "series"))
+	out.Meta = append(out.Meta, view.Duration(time.Since(began)), view.Plural(size(result), "series", "series"))
 	if shown != "table" {
 		out.Meta = append(out.Meta, "a point every "+view.Span(stepOf(p.Range.To.Sub(p.Range.From))))
 	}
@@ -152,11 +157,4 @@ func problem(expr string, err error) *view.ExprProblem {
 	}
 	to := min(max(int(one.PositionRange.End), from+1), len(expr))
 	return &view.ExprProblem{Text: one.Err.Error(), Before: expr[:from], Wrong: expr[from:to], After: expr[to:]}
-}
-
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return view.Count(float64(n)) + " " + many
 }

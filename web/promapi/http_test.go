@@ -278,6 +278,7 @@ func FuzzRequests(f *testing.F) {
 	f.Add("rules", "group_limit=1&group_next_token=a&type=alert")
 	f.Add("parse_query", "query=sum(up) by (a) %2B ignoring(b) up @ 3")
 	f.Add("status/tsdb", "limit=5")
+	f.Add("query_range", "query=up&start=1&end=1.1&step=0.0001&stats=all")
 	f.Add("search/metric_names", "search[]=u&limit=5")
 	f.Add("read", "\x00")
 	a := newAPI(f, sample(), nil)

@@ -204,6 +204,9 @@ func (a *API) formatQuery(r *http.Request) answer {
 	if f != nil {
 		return failed(f)
 	}
+	if err := param.Formattable(r.Form.Get("query")); err != nil {
+		return failed(failure.Invalid("query", err))
+	}
 	return answer{data: expr.Pretty(0)}
 }
 

@@ -266,8 +266,13 @@ func (s *Server) retain(ctx context.Context) error {
 	for {
 		dropped, err := schema.EnforceRetention(ctx, s.storage.db, time.Now(), retention(s.cfg.Retention))
 		for _, d := range dropped {
-			s.late.Changed(math.MinInt64, math.MaxInt64)
+			if d.Table == "samples" || d.Table == "chunks" {
+				s.late.Changed(math.MinInt64, math.MaxInt64)
+			}
 			s.log.Info("dropped a partition", "table", d.Table, "partition", d.Partition, "rows", d.Rows, "bytes", d.Bytes, "reason", d.Reason)
+		}
+		if err != nil {
+			s.late.Changed(math.MinInt64, math.MaxInt64) // the partition may be gone all the same
 		}
 		if err != nil && ctx.Err() == nil {
 			s.log.Error("retention cannot be applied", "error", err)

@@ -135,7 +135,9 @@ func unpack[T int64 | float64](h *Histogram, dst []T, fc *easyproto.FieldContext
 		h.crowded = true
 		return dst, true
 	}
-	return all(dst)
+	dst, ok := all(dst)
+	h.crowded = h.crowded || len(dst) > maxBuckets
+	return dst, ok
 }
 
 func (h *Histogram) appendSpan(dst []span, fc *easyproto.FieldContext) ([]span, bool) {

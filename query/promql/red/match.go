@@ -38,16 +38,6 @@ func condition(w *sql.Where, expression string, m *labels.Matcher) string {
 	return not + "match(" + expression + ", " + w.Text("^(?s:"+m.Value+")$") + ")"
 }
 
-// matches says whether labels satisfy every matcher.
-func matches(l labels.Labels, matchers []*labels.Matcher) bool {
-	for _, m := range matchers {
-		if !m.Matches(l.Get(m.Name)) {
-			return false
-		}
-	}
-	return true
-}
-
 // expressions joins what the columns are made of, as k0, k1, ….
 func expressions(columns []column) string {
 	parts := make([]string, len(columns))

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"loadline/query/promql/red/grid"
+	"loadline/query/promql/store/index"
 	"loadline/query/rollup"
 	"loadline/query/sql"
 )
@@ -56,7 +57,7 @@ func (v *Metrics) read(ctx context.Context, metric string, f *family, g grid.Gri
 		err := f.scan(ctx, v, metric, statement, w.Args, jobs, func(key string, name labels.Labels, blob string) error {
 			r := all[key]
 			if r == nil {
-				if !matches(name, matchers) {
+				if !index.Matches(name, matchers) {
 					return nil
 				}
 				r = &record{name: name}

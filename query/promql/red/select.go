@@ -10,6 +10,7 @@ import (
 	"loadline/internal/schema"
 	"loadline/query/promql/red/grid"
 	"loadline/query/promql/series"
+	"loadline/query/promql/store/index"
 	"loadline/query/sql"
 )
 
@@ -175,7 +176,7 @@ func (v *Metrics) labelsOf(ctx context.Context, metric string, f *family, mint, 
 	statement := "SELECT " + expressions(f.columns) + ", '' AS nothing\nFROM " + rows + "\nGROUP BY " + keys(f.columns)
 	var out []labels.Labels
 	err = f.scan(ctx, v, metric, statement, w.Args, jobs, func(_ string, name labels.Labels, _ string) error {
-		if matches(name, matchers) {
+		if index.Matches(name, matchers) {
 			out = append(out, name)
 		}
 		if len(out) > maxSeries {

@@ -11,6 +11,7 @@ import (
 
 	"loadline/query/promql/red/grid"
 	"loadline/query/promql/series"
+	"loadline/query/promql/store/index"
 	"loadline/query/sql"
 )
 
@@ -141,7 +142,7 @@ GROUP BY resource_id, `+keys(columns), w.Args, func(rows driver.Rows) error {
 			}
 			b.Sort()
 			p = &process{name: b.Labels()}
-			if !matches(p.name, matchers) {
+			if !index.Matches(p.name, matchers) {
 				return nil
 			}
 			byName[name] = p
@@ -195,13 +196,26 @@ func (p *process) hear(slots []int64, slot int64) {
 // seriesOfInstance is how many series tell whether an instance sends data points.
 const seriesOfInstance = 5
 
-// hearPoints notes when data points came from the instances that sent nothing else: from those of a few of their
+// gap reports whether nothing was heard of an instance for longer than a sample of up counts, in a range of time.
+func (p *process) gap(from, to int64) bool {
+	slices.Sort(p.heard)
+	for _, t := range p.heard {
+		if t-from >= grid.Lookback {
+			return true
+		}
+		from = max(from, t)
+	}
+	return to-from >= grid.Lookback
+}
+
+// hearPoints notes when data points came from the instances that sent nothing else for a while: from those of a few of their
 // series, which stand together by metric and service. Packed samples are taken to be as regular as their first two.
 func (v *Metrics) hearPoints(ctx context.Context, g grid.Grid, slot int64, all []*process) error {
+	from, to := heardFrom(g)
 	silent := map[[2]string]*process{}
 	var jobs []string
 	for _, p := range all {
-		if len(p.heard) == 0 {
+		if p.gap(from.UnixMilli(), to.UnixMilli()) {
 			job := p.name.Get("job")
 			silent[[2]string{job, p.name.Get("instance")}] = p
 			jobs = append(jobs, job)
@@ -211,7 +225,6 @@ func (v *Metrics) hearPoints(ctx context.Context, g grid.Grid, slot int64, all [
 		return nil
 	}
 	var w sql.Where
-	from, to := heardFrom(g)
 	few := `
     SELECT metric, service, series_id, labels['instance'] AS instance
     FROM series

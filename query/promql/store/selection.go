@@ -120,6 +120,8 @@ func (sel *selection) readRecent(entries []*index.Entry) {
 		for k := range rows {
 			ids = append(ids, k.id)
 		}
+		slices.Sort(ids)
+		ids = slices.Compact(ids) // services may have series with the same labels otherwise
 		from = max(from, sel.cfg.Recent.FloatsOf(metric, ids, sel.mint, sel.maxt, take))
 	}
 	if sel.cfg.SoleWriter && len(byMetric) > 0 {

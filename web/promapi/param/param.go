@@ -183,25 +183,38 @@ func selective(matchers []*labels.Matcher) bool {
 }
 
 // maxQueryBytes is how long an expression may be, and maxNodes how many operators and parentheses it may have: parsing
-// and formatting recurse into them and take the square of their number.
+// recurses into them and takes the square of their number. Formatting takes the cube, so that less may be formatted.
 const (
 	maxQueryBytes = 1 << 20
 	maxNodes      = 2000
+	maxFormatted  = 300
 )
 
 // Query returns the parameter query. It may be nonsense, but nothing that exhausts the stack or the processor.
 func Query(form url.Values) (string, *failure.Error) {
 	s := form.Get("query")
-	if len(s) <= maxNodes {
-		return s, nil
-	}
-	if len(s) > maxQueryBytes {
-		return s, failure.Invalid("query", fmt.Errorf("expression of %d bytes is longer than %d", len(s), maxQueryBytes))
-	}
-	if nodes(s, maxNodes) > maxNodes {
-		return s, failure.Invalid("query", fmt.Errorf("expression has more than %d operators and parentheses", maxNodes))
+	if err := Readable(s); err != nil {
+		return s, failure.Invalid("query", err)
 	}
 	return s, nil
+}
+
+// Readable returns why an expression is too large to be parsed, or nil.
+func Readable(expr string) error { return atMost(expr, maxNodes) }
+
+// Formattable returns why an expression is too large to be formatted, or nil.
+func Formattable(expr string) error { return atMost(expr, maxFormatted) }
+
+func atMost(expr string, most int) error {
+	switch {
+	case len(expr) <= most:
+		return nil
+	case len(expr) > maxQueryBytes:
+		return fmt.Errorf("expression of %d bytes is longer than %d", len(expr), maxQueryBytes)
+	case nodes(expr, most) > most:
+		return fmt.Errorf("expression has more than %d operators and parentheses", most)
+	}
+	return nil
 }
 
 // nodes counts the operators and opening parentheses of an expression, until there are more than most.
@@ -268,7 +281,7 @@ func ParseSteps(form url.Values) (s Steps, f *failure.Error) {
 	if s.Step, err = Duration(form.Get("step")); err != nil {
 		return s, failure.Invalid("step", err)
 	}
-	if s.Step <= 0 {
+	if s.Step < time.Millisecond { // steps are counted in them
 		return s, failure.Invalid("step", errors.New("zero or negative query resolution step widths are not accepted. Try a positive integer"))
 	}
 	if s.End.Sub(s.Start)/s.Step > maxPoints {
