@@ -92,4 +92,11 @@ INSERT INTO resources (resource_id, service, instance, attributes, attribute_typ
 	if len(up) != 1 {
 		t.Errorf("web-2: %v", up)
 	}
+	// A log at its start does not hide that it goes on sending metrics.
+	querytest.Exec(t, db, `INSERT INTO logs (slice, ts, service, resource_id) VALUES ('2026-11-21 10:00:00', '2026-11-21 10:00:00', 'meter', 4)`)
+	for _, at := range p.ranged(`up{instance="meter-1"}`, after(0), after(25*time.Minute), time.Minute) {
+		if at[20*60] != 1 {
+			t.Errorf("meter-1: %v", at)
+		}
+	}
 }
