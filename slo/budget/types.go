@@ -90,3 +90,6 @@ type Policy struct {
 	Clamp       bool     // lower burn rates that the target makes unreachable
 	NoDataAlert Severity // of the alert that nothing can be measured; empty for none
 }
+
+// Target is the share of good events, or slices, that is promised: 0 <= target < 1, exact. The zero value promises nothing.
+type Target struct{ Good Ratio }
