@@ -11,6 +11,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"loadline/internal/attribute"
 	"loadline/internal/clickhouse"
 	"loadline/query/filter"
 	"loadline/query/rollup"
@@ -91,14 +92,14 @@ type facetKey struct {
 	key    string
 	rollup string // over the rollups, "" when they do not have it
 	span   func(w *sql.Where) string
-	attr   filter.Attribute // of keys that are no column
+	attr   attribute.Key // of keys that are no column
 	column bool
 }
 
 func newFacetKey(key string) facetKey {
 	f, ok := filter.FieldOf(key)
 	if !ok {
-		attr := filter.AttributeOf(key)
+		attr := attribute.Of(key)
 		return facetKey{key: key, attr: attr, span: func(w *sql.Where) string { return attributeValue(w, attr) }}
 	}
 	text := func(column string) string {
@@ -129,7 +130,7 @@ const (
 )
 
 // attributeValue is the SQL text of an attribute's value behind its letter, "" for a span that does not have it.
-func attributeValue(w *sql.Where, a filter.Attribute) string {
+func attributeValue(w *sql.Where, a attribute.Key) string {
 	otherwise := "''"
 	if a.OfResource {
 		otherwise = "concat('" + string(fromResource) + "', toString(resource_id))"
@@ -247,7 +248,7 @@ LIMIT 1000 BY key`
 }
 
 // nameResources replaces letters and numbers of resources by the values of the attribute.
-func nameResources(ctx context.Context, db *clickhouse.DB, attr filter.Attribute, counts *facetCounts) error {
+func nameResources(ctx context.Context, db *clickhouse.DB, attr attribute.Key, counts *facetCounts) error {
 	named := map[string][2]float64{}
 	add := func(value string, n [2]float64) {
 		sum := named[value]

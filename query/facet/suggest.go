@@ -9,6 +9,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"loadline/internal/attribute"
 	"loadline/internal/clickhouse"
 	"loadline/query/filter"
 	"loadline/query/rollup"
@@ -138,7 +139,7 @@ func sampleValues(ctx context.Context, db *clickhouse.DB, sel filter.Selector, r
 	return counts[0], err
 }
 
-func resourceValues(ctx context.Context, db *clickhouse.DB, attr filter.Attribute, counts map[string]uint64) error {
+func resourceValues(ctx context.Context, db *clickhouse.DB, attr attribute.Key, counts map[string]uint64) error {
 	var w sql.Where
 	names := w.Texts(attr.Names)
 	return sql.Scan(ctx, db, "values of resources", `

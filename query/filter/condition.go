@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"loadline/internal/attribute"
 	"loadline/query/sql"
 )
 
@@ -287,7 +288,7 @@ func (m Matcher) attribute(w *sql.Where) (string, error) {
 }
 
 func (m Matcher) hasAttribute(w *sql.Where) string {
-	key := AttributeOf(m.Key)
+	key := attribute.Of(m.Key)
 	names := make([]string, len(key.Names))
 	for i, name := range key.Names {
 		names[i] = w.Text(name)

@@ -1,8 +1,8 @@
 // Package filter says which telemetry a question is about: selectors and matchers, their text form, which keys are
-// columns and how instrumentations of different ages spell the others, and all of it as conditions of SQL.
+// columns, and all of it as conditions of SQL.
 //
-// Reading order: selector.go (what can be said), parse.go (how people write it), field.go and attribute.go (where a key
-// is stored), condition.go (the SQL).
+// Reading order: selector.go (what can be said), parse.go (how people write it), field.go (which keys are columns;
+// package attribute knows the others), condition.go (the SQL).
 package filter
 
 // An Op compares the value of a key in a [Matcher].

@@ -1,4 +1,6 @@
-package filter
+// Package attribute knows where the attribute of a key is stored and how instrumentations of different ages spell it. What
+// searches by keys and what counts while spans arrive ask the same place.
+package attribute
 
 import "strings"
 
@@ -38,16 +40,16 @@ var resourcePrefixes = []string{
 	"service.namespace", "service.instance.", "service.version", "deployment.", "aws.ecs.", "aws.eks.",
 }
 
-// An Attribute is a key that is not a column.
-type Attribute struct {
+// A Key is the key of an attribute of a span or of its resource.
+type Key struct {
 	Names      []string // spellings to read, the first that a span has counts
 	OfSpan     bool     // look at span attributes
 	OfResource bool     // look at resource attributes
 }
 
-// AttributeOf finds out where a key is and how else it is spelled.
-func AttributeOf(key string) Attribute {
-	a := Attribute{OfSpan: true, OfResource: true}
+// Of finds out where a key is and how else it is spelled. The prefixes "span." and "resource." ask for one of the two.
+func Of(key string) Key {
+	a := Key{OfSpan: true, OfResource: true}
 	if name, ok := strings.CutPrefix(key, "span."); ok {
 		key, a.OfResource = name, false
 	} else if name, ok := strings.CutPrefix(key, "resource."); ok {
