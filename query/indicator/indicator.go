@@ -1,0 +1,149 @@
+// Package indicator answers in SQL what the events of a service level indicator were and which of them were bad: exactly
+// from spans, as the write path counts them, and fast from the RED rollups for previews. It also says who spent an error
+// budget, shows bad events, and suggests objectives.
+package indicator
+
+import (
+	"context"
+	"time"
+
+	"loadline/internal/clickhouse"
+	"loadline/internal/sli"
+)
+
+// Slot is the counts of an indicator in one slot of [sli.Slot], or of one of its groups.
+type Slot struct {
+	Start int64  // Unix seconds
+	Group string // empty for all events
+	Bad   int64
+	Total int64
+}
+
+// Count counts the events whose spans started in [from, to), exactly as the write path does, in order of slot and group.
+// Slots without events are left out. An indicator with groups also gets a row for each: for those that are known, and as
+// far as MaxGroups allows for those with the most events. It reads all spans of the range, so callers ask for long ranges
+// in parts: an answer of more than a million rows is refused.
+func Count(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time, known ...string) ([]Slot, error) {
+	return nil, nil
+}
+
+// Source is where the numbers of a preview come from.
+type Source string
+
+// The sources of previews.
+const (
+	FromRollups Source = "rollups"
+	FromSpans   Source = "spans"
+)
+
+// Quality says how far the numbers of a preview can be trusted.
+type Quality struct {
+	Source Source
+	// From is how far back the preview reaches. It is later than asked for where spans had to be read and were too many.
+	From time.Time
+	// Resolution is how fine the counts are known. Where it is wider than a slot, counts are spread evenly over its slots.
+	Resolution time.Duration
+	// Approximate says that durations were compared by buckets of a histogram. The number of bad events then is between
+	// BadLow and BadHigh; otherwise both are that number.
+	Approximate     bool
+	BadLow, BadHigh int64
+	// Full estimates how long counting the whole range exactly would take.
+	Full time.Duration
+	// Spans is how many spans the counts stand for or were read.
+	Spans uint64
+}
+
+// Preview counts the events of [from, to) in the fastest way that there is: from rollups where they know all that the
+// indicator asks, else from spans, as many of the newest as can be read in some 300 ms. Groups are left out.
+func Preview(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time) ([]Slot, Quality, error) {
+	return nil, Quality{}, nil
+}
+
+// Spenders says what bad events have in common that good ones have not.
+type Spenders struct {
+	From, To   time.Time
+	Bad, Total int64 // of the events that were read
+	// Covered is the share of the range's bad events that were read, 1 for all.
+	Covered    float64
+	Dimensions []Dimension
+}
+
+// Dimension is a way to tell events apart: operation, version, instance, status, dependency, client, or the key that the
+// indicator groups by.
+type Dimension struct {
+	Name   string
+	Values []Spender // those with the most bad events, at most ten
+	Others Spender   // the rest together; Value is empty
+	// Sampled is how many events the numbers are from, where not all were looked at; 0 means all.
+	Sampled int
+}
+
+// Spender is a value of a dimension. Value is "unknown" where events have none.
+type Spender struct {
+	Value     string
+	Bad, Good int64
+	ShareBad  float64 // of all bad events
+	ShareGood float64 // of all good events
+	// Lift is how much more often a bad event has the value than a good one: ShareBad / ShareGood. It is +Inf when no good
+	// event has it, NaN when no event at all.
+	Lift float64
+}
+
+// WhoSpent returns the spenders of [from, to).
+func WhoSpent(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time) (Spenders, error) {
+	return Spenders{}, nil
+}
+
+// Example is a bad event.
+type Example struct {
+	TraceID    string // hexadecimal
+	SpanID     string
+	Time       time.Time
+	Operation  string
+	Version    string
+	HTTPStatus int    // 0 when not HTTP
+	ErrorType  string // empty when it has none
+	Error      bool   // counted as an error; else it is bad for another reason
+	Slow       bool   // above the indicator's duration
+	Duration   time.Duration
+	Instance   string
+}
+
+// Examples returns at most limit bad events of [from, to), spread over what they have in common, the newest first.
+func Examples(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time, limit int) ([]Example, error) {
+	return nil, nil
+}
+
+// Operation is an operation of an indicator's service.
+type Operation struct {
+	Name     string
+	Requests float64
+	Errors   float64
+	Matches  bool // the indicator's operations name it
+}
+
+// Operations returns the operations that the service of an indicator had in [from, to), of its environment and kinds:
+// those that match first, each with the most requests first; at most 500.
+func Operations(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time) ([]Operation, error) {
+	return nil, nil
+}
+
+// Suggestion is an endpoint with the objectives that suit it. Targets are percentages such as "99.9", empty when none of
+// the usual ones is met.
+type Suggestion struct {
+	Env, Service, Operation string
+	Requests                float64
+	P50, P95, P99           time.Duration
+
+	Availability       float64 // share of requests without error
+	AvailabilityTarget string
+
+	Threshold     time.Duration // a round number
+	Fast          float64       // share of requests that were not slower than Threshold
+	LatencyTarget string
+}
+
+// Suggest returns suggestions for the busiest endpoints of [from, to), at most 50.
+func Suggest(ctx context.Context, db *clickhouse.DB, from, to time.Time) ([]Suggestion, error) {
+	return nil, nil
+}
