@@ -20,6 +20,7 @@ type Config struct {
 	WAL       WAL
 	Ingest    Ingest
 	Query     Query
+	SLO       SLO
 	Retention Retention
 	Log       Log
 	DebugAddr string // pprof; empty means off
@@ -81,6 +82,11 @@ type Query struct {
 	MaxConcurrent int // the rest waits
 	// Features are names of Prometheus's feature flags, separated by commas.
 	Features string
+}
+
+// SLO is about service level objectives.
+type SLO struct {
+	Path string // a file or a directory of definitions; empty means that only the API and the pages define any
 }
 
 // Retention says how long and how much of each signal is kept. A zero age or size does not limit.
@@ -146,6 +152,7 @@ func (c *Config) settings() []setting {
 		{key: "query.max_samples", usage: "samples that a PromQL query may hold in memory", value: intValue{&c.Query.MaxSamples}},
 		{key: "query.max_concurrent", usage: "PromQL queries at a time; more wait", value: intValue{&c.Query.MaxConcurrent}},
 		{key: "query.features", usage: "PromQL feature flags as in Prometheus, separated by commas: promql-delayed-name-removal, use-start-timestamps, type-and-unit-labels", value: stringValue{&c.Query.Features}},
+		{key: "slo.path", usage: "file or directory with definitions of SLOs (.yaml, .yml); read again when they change", value: stringValue{&c.SLO.Path}},
 		{key: "retention.traces", usage: "keep spans this long; 0 keeps them", value: durationValue{&c.Retention.Traces}},
 		{key: "retention.trace_index", usage: "find spans by trace id this long; 0 is as long as spans are kept", value: durationValue{&c.Retention.TraceIndex}},
 		{key: "retention.rollups", usage: "keep request, error and latency counts this long; 0 keeps them", value: durationValue{&c.Retention.Rollups}},
