@@ -1,0 +1,2 @@
+// Package block encodes rows for ClickHouse in the Native format, column by column.
+package block
