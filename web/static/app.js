@@ -194,7 +194,7 @@ addEventListener('click', async e => {
 // ---- keyboard
 let pend = '';
 /** @type {Record<string, string>} */
-const places = {o: '/', s: '/services', t: '/traces', m: '/metrics-explorer'};
+const places = {o: '/', s: '/services', t: '/traces', m: '/metrics-explorer', b: '/slos'};
 const kept = () => { const p = new URLSearchParams(); for (const k of ['range', 'from', 'to', 'env', 'tz']) { const v = params().get(k); if (v) p.set(k, v); } return p.size ? '?' + p : ''; };
 /** @param {string} sel */
 const click = sel => $(sel)?.click();

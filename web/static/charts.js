@@ -22,10 +22,11 @@ const fmt = {
   rps: v => v == null ? '–' : v === 0 ? '0' : v < .01 ? '<0.01' : v < 999.5 ? digits(v) : v < 999500 ? digits(v / 1e3) + 'k' : digits(v / 1e6) + 'M',
   num: v => v == null ? '–' : v < 0 ? '−' + fmt.num(-v) : v > 0 && v < .01 ? v.toExponential(2) : v >= 999.5e6 ? digits(v / 1e9) + 'G' : fmt.rps(v),
   bytes: v => { if (v == null) return '–'; if (v < 0) return '−' + fmt.bytes(-v); let i = 0; while (v >= 1000 && i < 5) { v /= 1000; i++; } return (i ? digits(v) : v.toFixed(0)) + ' ' + ['B', 'kB', 'MB', 'GB', 'TB', 'PB'][i]; },
-  pct: v => v == null ? '–' : v === 0 ? '0%' : v < .01 ? '<0.01%' : v < 9.995 ? v.toFixed(2) + '%' : v.toFixed(1) + '%',
+  burn: v => v == null ? '–' : fmt.num(v) + '×',
+  pct: v => v == null ? '–' : v < 0 ? '−' + fmt.pct(-v) : v === 0 ? '0%' : v < .01 ? '<0.01%' : v < 9.995 ? v.toFixed(2) + '%' : v.toFixed(1) + '%',
 };
 /** @type {Record<string, (v: number) => string>} */
-const axis = {ms: v => v === 0 ? '0' : v < 1 ? +(v * 1e3).toFixed(3) + ' µs' : v >= 1000 ? +(v / 1000).toFixed(3) + ' s' : +v.toFixed(3) + ' ms', rps: v => v >= 1e6 ? +(v / 1e6).toFixed(2) + 'M' : v >= 1000 ? +(v / 1000).toFixed(2) + 'k' : String(+v.toFixed(3)), pct: v => +v.toFixed(3) + '%', num: v => v < 0 ? '−' + axis.num(-v) : v > 0 && v < .01 ? v.toExponential(1) : v >= 1e9 ? +(v / 1e9).toFixed(2) + 'G' : axis.rps(v), bytes: v => v === 0 ? '0' : fmt.bytes(v)};
+const axis = {ms: v => v === 0 ? '0' : v < 1 ? +(v * 1e3).toFixed(3) + ' µs' : v >= 1000 ? +(v / 1000).toFixed(3) + ' s' : +v.toFixed(3) + ' ms', rps: v => v >= 1e6 ? +(v / 1e6).toFixed(2) + 'M' : v >= 1000 ? +(v / 1000).toFixed(2) + 'k' : String(+v.toFixed(3)), pct: v => +v.toFixed(3) + '%', burn: v => +v.toFixed(2) + '×', num: v => v < 0 ? '−' + axis.num(-v) : v > 0 && v < .01 ? v.toExponential(1) : v >= 1e9 ? +(v / 1e9).toFixed(2) + 'G' : axis.rps(v), bytes: v => v === 0 ? '0' : fmt.bytes(v)};
 /** @param {Intl.DateTimeFormatOptions} o */
 const clock = o => { const f = new Intl.DateTimeFormat(undefined, {hour12: false, timeZone: LL.zone, ...o}); return (/** @type {number} */ s) => f.format(s * 1000); };
 const seconds = clock({hour: '2-digit', minute: '2-digit', second: '2-digit'}), minutes = clock({hour: '2-digit', minute: '2-digit'}), days = clock({day: 'numeric', month: 'short'}), moment = clock({day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit'});
@@ -52,7 +53,7 @@ function make(el) {
     const c = S.map((/** @type {any} */ s) => col(s.c)), ink = col('ink-3');
     st.u?.destroy(); $('.ssr', box)?.remove();
     st.u = new uPlot({
-      width: box.clientWidth, height: box.clientHeight, padding: [6, 6, 0, 0],
+      width: box.clientWidth, height: box.clientHeight, padding: [6, spec.lines?.length ? 76 : 6, 0, 0],
       cursor: {sync: {key: 't'}, drag: {x: true, y: false, setScale: false}, y: false, points: {show: !spec.stack, size: 7, width: 2, fill: () => col('surface'), stroke: (/** @type {any} */ _, /** @type {number} */ i) => c[i - 1]}, bind: {dblclick: () => () => { $('#r-wider')?.click(); return null; }}},
       legend: {show: false},
       scales: {x: {time: true, range: (/** @type {any} */ u, /** @type {number} */ a, /** @type {number} */ b) => spec.stack ? [a - spec.step / 2, b + spec.step / 2] : [a, b]}, y: {range: (/** @type {any} */ u, /** @type {number} */ lo, /** @type {number} */ hi) => [Math.min(0, (lo || 0) * 1.12), Math.max((hi || 0) * 1.12, spec.floor || 0, spec.unit === 'num' ? 1e-9 : 1e-3)]}},
@@ -60,10 +61,10 @@ function make(el) {
         {stroke: ink, font: FONT, size: 24, gap: 4, grid: {show: false}, ticks: {show: false}, space: 76, values: (/** @type {any} */ u, /** @type {number[]} */ vs) => { const f = timeFmt(u.scales.x.max - u.scales.x.min); return vs.map(v => { const x = u.valToPos(v, 'x'); return x < 14 || x > u.over.clientWidth - 12 ? '' : f(v); }); }},
         {stroke: ink, font: FONT, size: 54, gap: 6, grid: {stroke: col('line'), width: 1}, ticks: {show: false}, space: 34, values: (/** @type {any} */ u, /** @type {(number | null)[]} */ vs) => vs.map(v => v == null ? '' : axis[spec.unit](v))},
       ],
-      series: [{}, ...S.map((/** @type {any} */ s, /** @type {number} */ i) => ({label: s.l, stroke: spec.stack ? undefined : c[i], width: 1.6, spanGaps: false, show: spec.stack || !s.off, points: {show: !spec.stack && lonely(spec.y[i])}, fill: spec.stack ? c[i] : s.area ? alpha(c[i], .13) : undefined, paths: spec.stack ? uPlot.paths.bars({size: [.72, 14], radius: 0}) : uPlot.paths.linear()}))],
+      series: [{}, ...S.map((/** @type {any} */ s, /** @type {number} */ i) => ({label: s.l, stroke: spec.stack ? undefined : c[i], width: 1.6, dash: spec.dash?.includes(i) ? [4, 4] : undefined, spanGaps: false, show: spec.stack || !s.off, points: {show: !spec.stack && lonely(spec.y[i])}, fill: spec.stack ? c[i] : s.area ? alpha(c[i], .13) : undefined, paths: spec.stack ? uPlot.paths.bars({size: [.72, 14], radius: 0}) : uPlot.paths.linear()}))],
       bands: spec.stack ? S.slice(1).map((/** @type {any} */ _, /** @type {number} */ i) => ({series: [i + 2, i + 1]})) : [],
       tzDate: (/** @type {number} */ s) => uPlot.tzDate(new Date(s * 1e3), LL.zone),
-      hooks: {draw: [(/** @type {any} */ u) => marks(u, spec)], setCursor: [(/** @type {any} */ u) => hover(u, st)], setSelect: [(/** @type {any} */ u) => brush(u, spec)]},
+      hooks: {drawClear: [(/** @type {any} */ u) => zones(u, spec)], draw: [(/** @type {any} */ u) => marks(u, spec)], setCursor: [(/** @type {any} */ u) => hover(u, st)], setSelect: [(/** @type {any} */ u) => brush(u, spec)]},
     }, shown(), box);
     st.u.over.addEventListener('mouseleave', () => { tip.hidden = true; });
     let down = 0;
@@ -110,8 +111,29 @@ function brush(u, spec) {
   u.setSelect({width: 0, left: 0}, false);
   LL.go({from: Math.floor(a), to: Math.ceil(Math.max(b, a + 60)), range: null, cursor: null});
 }
+/** What is behind the lines: incidents as tinted stretches. @param {any} u @param {any} spec */
+function zones(u, spec) {
+  const {left, top, width, height} = u.bbox;
+  for (const z of spec.zones || []) {
+    const a = Math.max(left, u.valToPos(z.from, 'x', true)), b = Math.min(left + width, Math.max(u.valToPos(z.to, 'x', true), a + 2 * devicePixelRatio));
+    if (b > a) { u.ctx.fillStyle = alpha(col(z.c), .13); u.ctx.fillRect(a, top, b - a, height); }
+  }
+}
+/** Thresholds, with their names in the right margin. @param {any} u @param {any} spec */
+function levels(u, spec) {
+  const c = u.ctx, {left, top, width, height} = u.bbox, r = devicePixelRatio;
+  let free = Infinity;
+  c.save(); c.font = `500 ${11 * r}px Geist, sans-serif`; c.textBaseline = 'middle'; c.textAlign = 'left'; c.lineWidth = r;
+  for (const l of (spec.lines || []).toSorted((/** @type {any} */ p, /** @type {any} */ q) => p.v - q.v)) {
+    const y = Math.round(u.valToPos(l.v, 'y', true)); if (y < top || y > top + height) continue;
+    c.strokeStyle = c.fillStyle = col(l.c); c.setLineDash([5 * r, 4 * r]); c.beginPath(); c.moveTo(left, y); c.lineTo(left + width, y); c.stroke(); c.setLineDash([]);
+    if (y < free - 11 * r) { c.fillText(l.l, left + width + 6 * r, y); free = y; }
+  }
+  c.restore();
+}
 /** @param {any} u @param {any} spec */
 function marks(u, spec) {
+  levels(u, spec);
   const c = u.ctx, {left, top, width, height} = u.bbox, r = devicePixelRatio;
   c.save(); c.beginPath(); c.rect(left, top, width, height); c.clip();
   if (spec.open && spec.y.length) { // the last step has not ended
@@ -218,6 +240,7 @@ function heat(el) {
   });
 }
 
+LL.make = make;
 $$('[data-chart]').forEach(make);
 $$('[data-heat]').forEach(heat);
 const rebuild = () => { cache.clear(); charts.forEach((/** @type {any} */ c) => c.build()); };

@@ -43,7 +43,7 @@ type Chart struct {
 	Title  string   `json:"-"`
 	Sub    string   `json:"-"`
 	Topic  string   `json:"-"`
-	Unit   string   `json:"unit"` // ms, rps, pct, bytes, num
+	Unit   string   `json:"unit"` // ms, rps, pct, bytes, burn, num
 	Stack  bool     `json:"stack,omitempty"`
 	Series []Series `json:"series"`
 	Columns
@@ -129,12 +129,14 @@ func (c Chart) Value(v float64) string {
 		return None
 	case math.IsInf(v, 0):
 		return strconv.FormatFloat(v, 'f', 0, 64)
+	case v < 0:
+		return "−" + c.Value(-v)
 	case c.Unit == "ms":
 		return Duration(time.Duration(v * 1e6))
 	case c.Unit == "pct":
 		return Percent(v / 100)
-	case v < 0 && c.Unit != "ms":
-		return "−" + c.Value(-v)
+	case c.Unit == "burn":
+		return Number(v) + "×"
 	case c.Unit == "bytes":
 		return Bytes(uint64(v))
 	case c.Unit == "num":

@@ -24,13 +24,13 @@ type Page struct {
 	Zone   *time.Location
 	Now    time.Time
 
-	Services int // how many there are, 0 to show no number
-	Ingest   Ingest
-	Notices  []string // what was wrong with the request and what is shown instead
-	Live     bool     // the page has something that changes
-	Topics   Topics
-	Script   string // one more script that the page needs
-	Asset    func(name string) string
+	Services, Risks int // how many services there are, and objectives at risk or breached; 0 to show no number
+	Ingest          Ingest
+	Notices         []string // what was wrong with the request and what is shown instead
+	Live            bool     // the page has something that changes
+	Topics          Topics
+	Script          string // one more script that the page needs
+	Asset           func(name string) string
 }
 
 // A Crumb is one step of the path at the top. The last one has no Href.

@@ -8,7 +8,7 @@ type shortcut struct {
 
 var shortcuts = []shortcut{
 	{[]string{"⌘K", "/"}, "Search or jump to"},
-	{[]string{"g", "o"}, "Overview; also s services, t traces, m metrics"},
+	{[]string{"g", "o"}, "Overview; also s services, t traces, m metrics, b SLOs"},
 	{[]string{"j", "k"}, "Next and previous row"},
 	{[]string{"f"}, "Add a filter"},
 	{[]string{"e"}, "Metrics: edit the expression"},
