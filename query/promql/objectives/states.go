@@ -70,15 +70,15 @@ func (m *Metrics) changes(ctx context.Context, list []one, from, to int64) (map[
 	out := map[place][]change{}
 	values := 0
 	err := sql.Scan(ctx, m.db, AlertState, `
-SELECT slo, objective, grp, tier, severity, groupArray(at), groupArray(state)
+SELECT slo, objective, grp, tier, severity, groupArray(moment), groupArray(became)
 FROM
 (
-  SELECT slo, objective, grp, tier, severity, toInt64(toUnixTimestamp(greatest(at, `+begin+`))) AS at,
-    argMax(state, (slo_events.at, state != 'pending')) AS state
+  SELECT slo, objective, grp, tier, severity, toInt64(toUnixTimestamp(greatest(at, `+begin+`))) AS moment,
+    argMax(state, (at, state != 'pending')) AS became
   FROM slo_events
   WHERE `+w.String()+`
-  GROUP BY slo, objective, grp, tier, severity, at
-  ORDER BY at
+  GROUP BY slo, objective, grp, tier, severity, moment
+  ORDER BY moment
 )
 GROUP BY slo, objective, grp, tier, severity`, w.Args, func(rows driver.Rows) error {
 		var p place
