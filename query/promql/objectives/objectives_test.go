@@ -165,7 +165,7 @@ func TestPresent(t *testing.T) {
 // What is asked of the past is computed for the very steps, and joined with the present.
 func TestPast(t *testing.T) {
 	p := newTester(t, chtest.New(t), fixture(), at(30*time.Minute))
-	p.expect("budgets", "{group=\"tenant-a\"} 10=10 15=15 20=20 25=25 30=-1.5 35=-1.5\n{} 10=10 15=15 20=20 25=25 30=0.4 35=0.4\n",
+	p.expect("budgets", "{} 10=10 15=15 20=20 25=25 30=0.4\n{group=\"tenant-a\"} 10=10 15=15 20=20 25=25 30=-1.5\n",
 		p.over(`sum by (group) (`+Budget+`{slo="checkout"})`, at(0), at(35*time.Minute), 5*time.Minute))
 	want := Moments{at(0), 5 * time.Minute, 6}
 	if len(p.log.left) != 2 || p.log.left[0] != want {
