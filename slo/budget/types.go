@@ -2,7 +2,7 @@ package budget
 
 import "time"
 
-// Ratio is an exact rational number, in lowest terms. Den is never 0.
+// Ratio is an exact rational number, in lowest terms. The zero value is 0.
 type Ratio struct{ Num, Den uint64 }
 
 // Method says what the budget is counted in (OpenSLO v1, budgetingMethod).
@@ -67,6 +67,7 @@ type Tier struct {
 	Severity    Severity
 	Long, Short time.Duration
 	Burn        Ratio
+	For         time.Duration // of this tier; 0 means that of its policy
 }
 
 // Mode says what a tier compares.
@@ -91,5 +92,6 @@ type Policy struct {
 	NoDataAlert Severity // of the alert that nothing can be measured; empty for none
 }
 
-// Target is the share of good events, or slices, that is promised: 0 <= target < 1, exact. The zero value promises nothing.
+// Target is the share of good events, or slices, that is promised: 0 <= target < 1, exact, in at most nine decimals. The
+// target of a slice may be 1. The zero value promises nothing.
 type Target struct{ Good Ratio }
