@@ -16,6 +16,7 @@ import (
 	otlpmetrics "loadline/ingest/metrics"
 	"loadline/ingest/remotewrite/request"
 	"loadline/ingest/spans"
+	"loadline/ingest/tally"
 	"loadline/ingest/wal"
 	"loadline/ingest/wire"
 	"loadline/internal/clickhouse"
@@ -29,6 +30,11 @@ type Config struct {
 	SegmentItems int           // spans, points and records in a block at most [120,000]
 	SegmentAge   time.Duration // how long a smaller block is waited for [1.6s]
 	Head         head.Config   // of recent float samples
+	// Indicators returns what is counted of the spans, once for every segment of the log; nil when nothing is. It has to know
+	// everything that is counted when Run starts to replay.
+	Indicators func() *tally.Set
+	// Tallied is called after each batch of counts that is in ClickHouse [nothing is]
+	Tallied func()
 	Logger       *slog.Logger  // [slog.Default()]
 }
 
@@ -51,6 +57,7 @@ type Pipeline struct {
 	log     *wal.Log
 	rollups *rollups
 	samples *sampleLog
+	tallies *tallies
 	logger  *slog.Logger
 	status  status
 	remote  request.Checker
@@ -93,6 +100,9 @@ func New(db *clickhouse.DB, cfg Config) (*Pipeline, error) {
 	}
 	if p.samples, err = openSamples(p); err != nil {
 		return nil, errors.Join(err, p.log.Close(), p.rollups.log.Close())
+	}
+	if p.tallies, err = openTallies(p); err != nil {
+		return nil, errors.Join(err, p.log.Close(), p.rollups.log.Close(), p.samples.log.Close())
 	}
 	return p, nil
 }
