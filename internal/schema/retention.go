@@ -34,6 +34,16 @@ const (
 	Keep5m  = 100 * 24 * time.Hour
 )
 
+// How long the counts of service level objectives are kept, and what their rules did. They take little room, and an
+// objective over a quarter has to outlive its spans. KeepLate is of slots that spans came late for.
+const (
+	KeepSlots   = 400 * 24 * time.Hour // of 5 minutes and an hour
+	KeepSlots10 = 35 * 24 * time.Hour  // of 10 seconds
+	KeepJournal = 2 * 24 * time.Hour
+	KeepLate    = 35 * 24 * time.Hour
+	KeepEvents  = 400 * 24 * time.Hour
+)
+
 // Dropped is a partition that retention has dropped or would drop.
 type Dropped struct {
 	Table     string
@@ -72,6 +82,10 @@ func (r Retention) signals() []signal {
 		{r.Rollups.Bytes, []table{{"red_10s", atMost(Keep10s), 0}, {"red_5m", atMost(Keep5m), 1}, {"edges", r.Rollups.Age, 2}, {"red_1h", r.Rollups.Age, 3}}},
 		{r.Logs.Bytes, []table{{"logs", r.Logs.Age, 0}}},
 		{r.Metrics.Bytes, []table{{"samples", r.Metrics.Age, 0}, {"chunks", r.Metrics.Age, 0}, {"histograms", r.Metrics.Age, 0}, {"exemplars", r.Metrics.Age, 0}}},
+		{0, []table{
+			{"slo_slots_10s", KeepSlots10, 0}, {"slo_slots_5m", KeepSlots, 0}, {"slo_slots_1h", KeepSlots, 0},
+			{"slo_journal", KeepJournal, 0}, {"slo_late", KeepLate, 0}, {"slo_events", KeepEvents, 0},
+		}},
 	}
 }
 

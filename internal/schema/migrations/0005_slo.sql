@@ -43,7 +43,8 @@ ORDER BY indicator
 SETTINGS {{merge_tree}};
 
 -- Counts in the order in which they were made: how evaluating nodes follow. Batches of a node are numbered upward.
--- grp is empty for all events of an indicator.
+-- grp is empty for all events of an indicator. at is the same however often a batch is inserted, for only then is it
+-- recognised in its partition.
 CREATE TABLE slo_journal
 (
     node      UInt64 CODEC(ZSTD(1)),
@@ -57,7 +58,7 @@ CREATE TABLE slo_journal
 )
 ENGINE = MergeTree
 PARTITION BY toDate(at)
-ORDER BY (at, node, batch, indicator)
+ORDER BY (node, batch, indicator, grp, slice)
 SETTINGS {{merge_tree}};
 
 -- The same counts, additive, by slot of event time.
@@ -86,16 +87,37 @@ PARTITION BY toYYYYMM(slice)
 ORDER BY (indicator, grp, slice)
 SETTINGS {{merge_tree}};
 
--- Slots before an indicator's first one for which spans came late: they are counted again in SQL.
+-- Changes of counts that the write path does not make, each whole before any of it is applied. Only the newest of each node
+-- of the journal is of use; a second row says that it is done.
+CREATE TABLE slo_plans
+(
+    node      UInt64,
+    version   UInt64,                 -- rises
+    batch     UInt64,
+    done      Bool,
+    at        DateTime('UTC'),
+    indicator Array(UInt64),
+    grp       Array(String),
+    slice     Array(DateTime('UTC')),
+    bad       Array(Int64),
+    total     Array(Int64)
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY node
+SETTINGS {{merge_tree}};
+
+-- Slots before an indicator's first one for which spans came late: they are counted again in SQL. A row with seen says
+-- that so many of the slot's other rows have been heard.
 CREATE TABLE slo_late
 (
     indicator UInt64,
     slice     DateTime('UTC'),
-    at        DateTime('UTC')
+    at        DateTime('UTC'),
+    seen      UInt64 DEFAULT 0
 )
 ENGINE = MergeTree
-PARTITION BY toDate(at)
-ORDER BY (at, indicator, slice)
+PARTITION BY toYYYYMM(slice)
+ORDER BY (indicator, slice, at)
 SETTINGS {{merge_tree}};
 
 -- Stretches of time that do not count for an SLO, by decision. A withdrawn one has a newer row.
