@@ -89,3 +89,12 @@ func Wilson(bad, total uint64) (low, high float64) {
 	reach := z * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
 	return max((middle-reach)/(1+z*z/n), 0), min((middle+reach)/(1+z*z/n), 1)
 }
+
+// CmpProjected compares [Projected] with a share between 0 and 1, exactly: -1, 0 or 1 where less, equal or more is left.
+func CmpProjected(bad, total uint64, target Target, share Ratio, elapsed, period time.Duration) int {
+	if total == 0 || elapsed <= 0 || elapsed >= period {
+		return CmpLeft(bad, total, target, share)
+	}
+	spent := NewRatio(share.den()-min(share.Num, share.den()), share.den()).Mul(target.Budget())
+	return cmp3(total, spent.Num, uint64(period/time.Second), bad, spent.den(), uint64(elapsed/time.Second))
+}
