@@ -1,0 +1,291 @@
+// Package native is Loadline's short form of definitions: one YAML document for an SLO, in which fields are sentences.
+//
+//	slo: checkout-availability
+//	service: checkout-api
+//	operations: [POST /v1/checkout]
+//	good: no errors and within 400ms
+//	objective: 99.9% over 30 days
+//
+// What is counted, and when it alerts, can stand at the top or with one of several objectives, which have it from the
+// top otherwise.
+package native
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+
+	"loadline/internal/sli"
+	"loadline/slo/budget"
+	"loadline/slo/spec"
+	"loadline/slo/spec/document"
+	"loadline/slo/spec/phrase"
+)
+
+// Is reports whether a document is in the short form.
+func Is(d *document.Document) bool { return d.Root.IsMap() && d.Root.Map().Has("slo") }
+
+// Read reads a document. Problems are in the document; with an error among them the SLO is not to be used.
+func Read(d *document.Document) spec.SLO {
+	top := d.Root.Map()
+	s := spec.SLO{
+		Name:        name(top.Require("slo", spec.NameRemedy)),
+		DisplayName: top.Get("title").Text(),
+		Description: top.Get("description").Text(),
+		Service:     top.Require("service", "name the service that makes the promise, as in service: checkout-api").Text(),
+		Owner:       top.Get("owner").Text(),
+		Runbook:     link(top.Get("runbook")),
+		Notify:      top.Get("notify").Texts(),
+		Labels:      Labels(top.Get("labels")),
+		Annotations: Annotations(top.Get("annotations")),
+	}
+	d.Name(fmt.Sprintf("SLO %q", s.Name))
+	r := reader{shared: top, service: s.Service}
+	switch objectives := top.Get("objectives"); {
+	case !objectives.Set():
+		r.own = top
+		s.Objectives = []spec.Objective{r.objective("default")}
+	default:
+		if top.Has("objective") {
+			top.Get("objective").Error("stands beside objectives", "move it into the list, or leave objectives out")
+		}
+		s.Objectives = r.list(objectives)
+	}
+	r.askAll()
+	hint(top)
+	top.Done()
+	return s
+}
+
+// name reads an RFC 1123 label.
+func name(v document.Value) string {
+	text := v.Text()
+	if text != "" && !spec.ValidName(text) {
+		v.Error(fmt.Sprintf("%q is no name", text), spec.NameRemedy)
+	}
+	return text
+}
+
+func link(v document.Value) string {
+	text := v.Text()
+	if u, err := url.Parse(text); text != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		v.Error(fmt.Sprintf("%q is no address", text), "write one that begins with https://")
+	}
+	return text
+}
+
+// Labels reads texts or lists of texts by name; nil when there are none.
+func Labels(v document.Value) map[string][]string {
+	if !v.Set() {
+		return nil
+	}
+	m := v.Map()
+	labels := map[string][]string{}
+	for _, key := range m.Names() {
+		value := m.Get(key)
+		if !value.IsList() {
+			labels[key] = []string{value.Scalar()}
+			continue
+		}
+		for _, item := range value.Items() {
+			labels[key] = append(labels[key], item.Scalar())
+		}
+	}
+	if len(labels) == 0 {
+		return nil
+	}
+	return labels
+}
+
+// Annotations reads texts by name; nil when there are none.
+func Annotations(v document.Value) map[string]string {
+	if !v.Set() {
+		return nil
+	}
+	m := v.Map()
+	annotations := map[string]string{}
+	for _, key := range m.Names() {
+		annotations[key] = m.Get(key).Scalar()
+	}
+	if len(annotations) == 0 {
+		return nil
+	}
+	return annotations
+}
+
+// reader reads one objective: fields of its own, and what it shares with the others of its SLO.
+type reader struct {
+	own, shared *document.Map
+	service     string
+}
+
+// get returns a field of the objective, or else of the SLO.
+func (r *reader) get(name string) document.Value {
+	if r.own.Has(name) || r.own == r.shared {
+		return r.own.Get(name)
+	}
+	r.own.Get(name)
+	return r.shared.Get(name)
+}
+
+// measures are the fields that say what is counted, by the kind of indicator that they make.
+func measures() map[string][]string {
+	return map[string][]string{
+		"spans":   {"spans_of", "env", "operations", "kinds", "where", "good", "bad", "group_by", "max_groups"},
+		"ratio":   {"ratio"},
+		"gauge":   {"gauge", "good"},
+		"combine": {"combine"},
+	}
+}
+
+// askAll makes all fields known that an objective may have from the top.
+func (r *reader) askAll() {
+	for _, fields := range measures() {
+		for _, field := range fields {
+			r.shared.Get(field)
+		}
+	}
+	for _, field := range []string{"objective", "slices", "alert"} {
+		r.shared.Get(field)
+	}
+}
+
+func (r *reader) list(v document.Value) []spec.Objective {
+	items := v.Items()
+	if len(items) == 0 {
+		v.Error("is empty", "list at least one objective, or write objective: 99.9% over 30 days")
+	}
+	var list []spec.Objective
+	seen := map[string]bool{}
+	for _, item := range items {
+		r.own = item.Map()
+		at := r.own.Get("name")
+		if len(items) > 1 {
+			at = r.own.Require("name", "name each of several objectives, as in name: latency")
+		}
+		called := name(at)
+		if called == "" {
+			called = "default"
+		}
+		if seen[called] {
+			at.Error(fmt.Sprintf("objective %q is there twice", called), "give each its own name")
+		}
+		seen[called] = true
+		o := r.objective(called)
+		o.DisplayName = r.own.Get("title").Text()
+		hint(r.own)
+		r.own.Done()
+		list = append(list, o)
+	}
+	return list
+}
+
+func (r *reader) objective(called string) spec.Objective {
+	o := spec.Objective{Name: called}
+	at := r.get("objective")
+	if !at.Set() {
+		at.Error("is missing", `say what is promised, as in objective: 99.9% over 30 days`)
+	}
+	goal, err := phrase.ParseGoal(at.Scalar())
+	if at.Set() {
+		report(at, err)
+	}
+	if at.Set() && err != nil {
+		return o
+	}
+	o.Target, o.Method, o.Window = goal.Target, goal.Method, goal.Window
+	source := r.indicator(&o)
+	r.slices(&o, goal)
+	alert := r.get("alert")
+	Policy(alert, &o)
+	if at.Set() {
+		Report(&o, at, r.get("slices"), alert, source)
+	}
+	return o
+}
+
+// report records an error of a sentence at its value.
+func report(v document.Value, err error) {
+	if err == nil {
+		return
+	}
+	var e *phrase.Error
+	if errors.As(err, &e) {
+		v.Error(e.Message, e.Remedy)
+		return
+	}
+	v.Error(err.Error(), "")
+}
+
+// Report records what [spec.Objective.Check] finds at the values that it is about.
+func Report(o *spec.Objective, goal, slices, policy, indicator document.Value) {
+	for _, f := range o.Check() {
+		at := map[spec.Aspect]document.Value{
+			spec.OfGoal: goal, spec.OfSlices: slices, spec.OfPolicy: policy, spec.OfIndicator: indicator,
+		}[f.Aspect]
+		if f.Severity == spec.Warning {
+			at.Warn(f.Message, f.Remedy)
+			continue
+		}
+		at.Error(f.Message, f.Remedy)
+	}
+}
+
+func (r *reader) slices(o *spec.Objective, goal phrase.Goal) {
+	at := r.get("slices")
+	if o.Indicator.Composite != nil {
+		o.Method, o.Slices.Length = CompositeMethod(o.Indicator.Composite), goal.Slice
+		if goal.Slice == 0 {
+			o.Slices.Length = CompositeSlice
+		}
+	} else {
+		o.Slices.Length = goal.Slice
+	}
+	if o.Method == budget.Occurrences {
+		if r.own.Has("slices") {
+			at.Error("is for slices of time, and the objective counts events", `write objective: "99.5% of minutes over 30 days", or leave slices out`)
+		}
+		return
+	}
+	if at.Set() {
+		target, empty, err := phrase.ParseSlices(at.Scalar())
+		report(at, err)
+		o.Slices.Target, o.Slices.Empty = target, empty
+	} else if o.Method == budget.Timeslices && o.Indicator.Composite == nil {
+		at.Error("is missing", `say when a slice of time is good, as in slices: good at 95%`)
+		o.Slices.Target = budget.Target{Good: budget.Ratio{Num: 1, Den: 1}}
+	}
+}
+
+// CompositeSlice is the slice of time of a composite that does not say.
+const CompositeSlice = sli.Slot * 6
+
+// CompositeMethod is how a composite counts its slices: those of "any" are good or bad as a whole.
+func CompositeMethod(c *spec.Composite) budget.Method {
+	if c.Method == budget.Any {
+		return budget.Timeslices
+	}
+	return budget.RatioTimeslices
+}
+
+// hint explains fields that people expect and that are written another way.
+func hint(m *document.Map) {
+	const window = `it is part of the objective: "99.9% over 30 days", or "99.9% each month in Europe/Berlin"`
+	for field, remedy := range map[string]string{
+		"window": window, "calendar": window, "timeWindow": window,
+		"target":    `write objective: 99.9% over 30 days`,
+		"alerts":    `write alert: page and ticket, page, ticket or none`,
+		"latency":   `write good: within 400ms`,
+		"threshold": `write good: within 400ms for spans, or gauge: QUERY and good: below 30 for a metric`,
+		"query":     `write gauge: QUERY and good: below 30, or ratio with total and bad`,
+		"filter":    `write where: KEY = VALUE AND ...`,
+		"route":     `write operations: [POST /v1/checkout]`,
+		"operation": `write operations: [POST /v1/checkout]`,
+		"metadata":  `the short form has no metadata: slo: NAME, title, labels and annotations stand at the top`,
+		"spec":      `the short form has no spec: all fields stand at the top`,
+	} {
+		if m.Has(field) {
+			m.Get(field).Error("unknown field", remedy)
+		}
+	}
+}
