@@ -11,54 +11,6 @@ import (
 	"loadline/internal/sli"
 )
 
-// Slot is the counts of an indicator in one slot of [sli.Slot], or of one of its groups.
-type Slot struct {
-	Start int64  // Unix seconds
-	Group string // empty for all events
-	Bad   int64
-	Total int64
-}
-
-// Count counts the events whose spans started in [from, to), exactly as the write path does, in order of slot and group.
-// Slots without events are left out. An indicator with groups also gets a row for each: for those that are known, and as
-// far as MaxGroups allows for those with the most events. It reads all spans of the range, so callers ask for long ranges
-// in parts: an answer of more than a million rows is refused.
-func Count(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time, known ...string) ([]Slot, error) {
-	return nil, nil
-}
-
-// Source is where the numbers of a preview come from.
-type Source string
-
-// The sources of previews.
-const (
-	FromRollups Source = "rollups"
-	FromSpans   Source = "spans"
-)
-
-// Quality says how far the numbers of a preview can be trusted.
-type Quality struct {
-	Source Source
-	// From is how far back the preview reaches. It is later than asked for where spans had to be read and were too many.
-	From time.Time
-	// Resolution is how fine the counts are known. Where it is wider than a slot, counts are spread evenly over its slots.
-	Resolution time.Duration
-	// Approximate says that durations were compared by buckets of a histogram. The number of bad events then is between
-	// BadLow and BadHigh; otherwise both are that number.
-	Approximate     bool
-	BadLow, BadHigh int64
-	// Full estimates how long counting the whole range exactly would take.
-	Full time.Duration
-	// Spans is how many spans the counts stand for or were read.
-	Spans uint64
-}
-
-// Preview counts the events of [from, to) in the fastest way that there is: from rollups where they know all that the
-// indicator asks, else from spans, as many of the newest as can be read in some 300 ms. Groups are left out.
-func Preview(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time) ([]Slot, Quality, error) {
-	return nil, Quality{}, nil
-}
-
 // Spenders says what bad events have in common that good ones have not.
 type Spenders struct {
 	From, To   time.Time

@@ -1,0 +1,139 @@
+package indicator
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"loadline/internal/clickhouse"
+	"loadline/internal/sli"
+	"loadline/query/filter"
+	"loadline/query/sql"
+)
+
+// Slot is the counts of an indicator in one slot of [sli.Slot], or of one of its groups.
+type Slot struct {
+	Start int64  // Unix seconds
+	Group string // empty for all events
+	Bad   int64
+	Total int64
+}
+
+// maxRows is the most rows of an answer of [Count].
+const maxRows = 1_000_000
+
+// Count counts the events whose spans started in [from, to), exactly as the write path does, in order of slot and group.
+// Slots without events are left out. An indicator with groups also gets a row for each: for those that are known, and as
+// far as MaxGroups allows for those with the most events. It reads all spans of the range, so callers ask for long ranges
+// in parts: an answer of more than a million rows is refused.
+func Count(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time, known ...string) ([]Slot, error) {
+	list, err := countBy(ctx, db, ind, from, to, "")
+	if err != nil || ind.GroupBy == "" {
+		return list, err
+	}
+	groups, err := groupsOf(ctx, db, ind, from, to, known)
+	if err != nil || len(groups) == 0 {
+		return list, err
+	}
+	apart, err := countBy(ctx, db, ind, from, to, ind.GroupBy, groups...)
+	if err != nil {
+		return nil, err
+	}
+	return merge(list, apart), nil
+}
+
+// countBy counts all events together, or those of some groups apart.
+func countBy(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time, key string, groups ...string) ([]Slot, error) {
+	c, err := newConditions(ind, filter.OnSpans)
+	if err != nil {
+		return nil, err
+	}
+	c.between(from, to)
+	group := "''"
+	if key != "" {
+		group = c.value(key)
+		c.Add(group + " IN " + c.Texts(groups))
+	}
+	statement := `
+SELECT toInt64(toUnixTimestamp(slice)) AS at, toString(` + group + `) AS grp, sumIf(weight, ` + c.bad + `), sum(weight)
+FROM ` + c.from() + `
+WHERE ` + c.String() + `
+GROUP BY at, grp
+ORDER BY at, grp
+LIMIT ` + strconv.Itoa(maxRows+1)
+	var list []Slot
+	err = sql.Scan(ctx, db, "events", statement, c.Args, func(rows driver.Rows) error {
+		var s Slot
+		var bad, total float64
+		err := rows.Scan(&s.Start, &s.Group, &bad, &total)
+		s.Bad, s.Total = whole(s.Start, bad), whole(s.Start, total)
+		list = append(list, s)
+		return err
+	})
+	if len(list) > maxRows {
+		return nil, fmt.Errorf("events of %q: more than %d counts in %v, ask for less time at once", ind.Service, maxRows, to.Sub(from))
+	}
+	return list, err
+}
+
+// groupsOf returns the known groups, and others as long as there are places.
+func groupsOf(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time, known []string) ([]string, error) {
+	places := ind.Groups()
+	if len(known) >= places {
+		return known, nil
+	}
+	c, err := newConditions(ind, filter.OnSpans)
+	if err != nil {
+		return nil, err
+	}
+	c.between(from, to)
+	c.Add("length(grp) BETWEEN 1 AND " + strconv.Itoa(sli.MaxGroupBytes))
+	group := c.value(ind.GroupBy)
+	statement := `
+SELECT toString(` + group + `) AS grp
+FROM ` + c.from() + `
+WHERE ` + c.String() + `
+GROUP BY grp
+ORDER BY count() DESC, grp
+LIMIT ` + strconv.Itoa(places)
+	groups := slices.Clone(known)
+	err = sql.Scan(ctx, db, "groups", statement, c.Args, func(rows driver.Rows) error {
+		var name string
+		err := rows.Scan(&name)
+		if len(groups) < places && !slices.Contains(known, name) {
+			groups = append(groups, name)
+		}
+		return err
+	})
+	return groups, err
+}
+
+// merge puts the counts of groups behind those of all events of their slots.
+func merge(all, apart []Slot) []Slot {
+	out := make([]Slot, 0, len(all)+len(apart))
+	for _, s := range all {
+		out = append(out, s)
+		for len(apart) > 0 && apart[0].Start == s.Start {
+			out = append(out, apart[0])
+			apart = apart[1:]
+		}
+	}
+	return out
+}
+
+// whole makes a sum of weights a count. What is not whole, because spans stand for others that were not sampled, is rounded
+// up as often as its fraction says, by the slot: rounding to the nearest would lose what is rare in every slot. The sums
+// of a slot are rounded alike, so that bad events stay at most all events.
+func whole(slot int64, sum float64) int64 {
+	// The finalizer of splitmix64.
+	h := uint64(slot) + 0x9e3779b97f4a7c15
+	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+	h = (h ^ h>>27) * 0x94d049bb133111eb
+	h ^= h >> 31
+	return int64(math.Floor(sum + float64(h>>11)/(1<<53)))
+}
