@@ -42,11 +42,12 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	// Inserts outlive ctx: a segment that is taken from the log is not handed out a second time.
 	drain, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	behind := make(chan error, 2)
+	behind := make(chan error, 3)
 	filling, stopFilling := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopFilling()
 	go func() { behind <- p.rollups.run(filling) }()
 	go func() { behind <- p.samples.run(filling, drain) }()
+	go func() { behind <- p.tallies.run(filling, drain) }()
 	running, stop := context.WithCancel(ctx)
 	context.AfterFunc(running, func() {
 		select {
@@ -64,7 +65,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	}
 	err = errors.Join(err, p.log.Close())
 	stopFilling()
-	return errors.Join(err, <-behind, <-behind)
+	return errors.Join(err, <-behind, <-behind, <-behind)
 }
 
 // flusher turns log segments into blocks and inserts them. Live traffic and replay take the same path.
@@ -125,6 +126,9 @@ func (f *flusher) next(waiting, inserting context.Context) error {
 	}
 	f.p.samples.head.Visible(time.Now(), rows)
 	if err := f.p.samples.add(inserting, segment.ID(), rows, batch); err != nil {
+		return err
+	}
+	if err := f.p.tallies.add(inserting, segment.ID(), f.spans); err != nil {
 		return err
 	}
 	if !oldest.IsZero() {

@@ -35,7 +35,7 @@ type Config struct {
 	Indicators func() *tally.Set
 	// Tallied is called after each batch of counts that is in ClickHouse [nothing is]
 	Tallied func()
-	Logger       *slog.Logger  // [slog.Default()]
+	Logger  *slog.Logger // [slog.Default()]
 }
 
 const (

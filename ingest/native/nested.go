@@ -29,6 +29,17 @@ func (c *Map) AppendNumber(key uint32, value []byte) {
 // Close ends the open row.
 func (c *Map) Close() { c.ends = append(c.ends, uint32(len(c.keys))) }
 
+// Row returns the dictionary numbers of a row's keys. The value of the i-th is Value(first + i).
+func (c *Map) Row(row int) (keys []uint32, first int) {
+	if row > 0 {
+		first = int(c.ends[row-1])
+	}
+	return c.keys[first:c.ends[row]], first
+}
+
+// Value returns the value of an entry; it is valid until Reset.
+func (c *Map) Value(entry int) []byte { return c.values.Row(entry) }
+
 // Type implements Column.
 func (c *Map) Type() string { return "Map(LowCardinality(String), String)" }
 

@@ -59,6 +59,13 @@ func (c *Strings) span(from, to int) []byte {
 	return c.data[c.starts[from]:c.starts[to]]
 }
 
+// Row returns the value of a row; it is valid until Reset.
+func (c *Strings) Row(i int) []byte {
+	encoded := c.span(i, i+1)
+	_, width := binary.Uvarint(encoded)
+	return encoded[width:]
+}
+
 // Dictionary gives each distinct string a number, counted from 0 in order of first appearance.
 type Dictionary struct {
 	numbers map[string]uint32
@@ -103,6 +110,12 @@ func (d *Dictionary) add(v string) uint32 {
 
 // Value is the string with number n.
 func (d *Dictionary) Value(n uint32) string { return d.values[n] }
+
+// Find returns the number of v, if it has one.
+func (d *Dictionary) Find(v string) (n uint32, ok bool) {
+	n, ok = d.numbers[v]
+	return n, ok
+}
 
 // Len is the number of distinct strings.
 func (d *Dictionary) Len() int { return len(d.values) }

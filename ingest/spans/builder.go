@@ -112,6 +112,7 @@ func newColumns() (*columns, native.Block) {
 // Builder collects the spans of a batch. It belongs to one goroutine.
 type Builder struct {
 	resources *wire.Resources
+	seen      map[uint64]*wire.Resource // those of the batch, by id
 	scopes    wire.Scopes
 	block     native.Block
 	*columns
@@ -140,7 +141,7 @@ type Builder struct {
 
 // NewBuilder returns an empty builder that notes the resources it sees in resources.
 func NewBuilder(resources *wire.Resources) *Builder {
-	b := &Builder{resources: resources, scopes: wire.Scopes{}, red: red.NewRows()}
+	b := &Builder{resources: resources, seen: map[uint64]*wire.Resource{}, scopes: wire.Scopes{}, red: red.NewRows()}
 	b.columns, b.block = newColumns()
 	b.index = newTraceIndex()
 	return b
@@ -150,6 +151,7 @@ func NewBuilder(resources *wire.Resources) *Builder {
 func (b *Builder) Reset() {
 	b.block.Reset()
 	b.red.Reset()
+	clear(b.seen)
 	b.meaning, b.old, b.latest = b.meaning[:0], b.old[:0], b.latest[:0]
 }
 
@@ -169,6 +171,7 @@ func (b *Builder) Add(body []byte, window wire.Window) error {
 				b.env = b.columns.env.Number([]byte(r.Env))
 				b.service = b.columns.service.Number([]byte(r.Service))
 				b.version = b.columns.version.Number([]byte(r.Version))
+				b.seen[r.ID] = r
 			}
 			return err
 		},

@@ -9,6 +9,8 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 	"golang.org/x/sys/unix"
+
+	"loadline/ingest/wal/recent"
 )
 
 var (
@@ -24,10 +26,11 @@ const maxVectors = 1024
 // pending is a record that waits for its commit. The waiter reads err after
 // done is closed.
 type pending struct {
-	header recordHeader
-	body   []byte
-	done   chan struct{}
-	err    error
+	header   recordHeader
+	identity recent.Digest
+	body     []byte
+	done     chan struct{}
+	err      error
 }
 
 func (p *pending) size() int64 { return int64(recordHeaderSize + len(p.body)) }
@@ -209,7 +212,7 @@ func (l *Log) settle(s *Segment, batch []*pending, took time.Duration, err error
 	var size int64
 	for _, p := range batch {
 		size += p.size()
-		delete(l.waiting, p.header.digest)
+		delete(l.waiting, p.identity)
 	}
 	l.queued -= size
 	if err != nil {
@@ -255,7 +258,7 @@ func (l *Log) enter(s *Segment, batch []*pending, size int64, now time.Time) {
 	items := 0
 	for _, p := range batch {
 		items += p.header.items
-		l.duplicates.Add(s.seq, p.header.digest)
+		l.duplicates.Add(s.seq, p.identity)
 	}
 	s.size += size
 	s.records += len(batch)

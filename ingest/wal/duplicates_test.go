@@ -46,6 +46,35 @@ func TestDuplicates(t *testing.T) {
 	wantBodies(t, drain(t, l), "d")
 }
 
+// A record with a name is known by it, whatever else it says: while it waits, after a restart, and when it is done.
+func TestNamedDuplicates(t *testing.T) {
+	const kind = Named | 1
+	cfg := quiet(t.TempDir())
+	l := mustOpen(t, cfg)
+	f := func(want bool, kind byte, body string) {
+		t.Helper()
+		if got, err := l.Append(t.Context(), time.Now(), kind, 1, []byte(body)); err != nil || got != want {
+			t.Errorf("kind %d, body %q: duplicate %v, error %v", kind, body, got, err)
+		}
+	}
+	f(false, kind, "\x03abc first")
+	f(true, kind, "\x03abc second")
+	f(false, kind, "\x03abd first")
+	f(false, 1, "\x03abc first")
+	f(false, Named|2, "\x03abc")
+	f(false, kind, "\x09cut")
+	f(true, kind, "\x09cut")
+	mustClose(t, l)
+	l = mustOpen(t, cfg)
+	f(true, kind, "\x03abc third")
+	wantBodies(t, drain(t, l), "\x03abc first", "\x03abd first", "\x03abc first", "\x03abc", "\x09cut")
+	f(true, kind, "\x03abc")
+	mustClose(t, l)
+	l = mustOpen(t, cfg)
+	f(true, kind, "\x03abd fourth")
+	f(false, kind, "\x03abe")
+}
+
 func TestDuplicateOfARunningCommit(t *testing.T) {
 	f := func(outcome error) {
 		t.Helper()

@@ -141,8 +141,8 @@ type Log struct {
 }
 
 // Append stores a record received at the given time and returns when it is on
-// disk. Records that arrive together share one sync. dup says that an identical record (kind and body)
-// is stored already, or was in the last minutes: nothing is written then. The
+// disk. Records that arrive together share one sync. dup says that an identical record (kind and body, or kind and name
+// where the kind is [Named]) is stored already, or was in the last minutes: nothing is written then. The
 // context is looked at only before the record is handed over; from then on
 // the outcome of the commit is the answer. The body is the caller's again when
 // Append returns.
@@ -158,18 +158,19 @@ func (l *Log) Append(ctx context.Context, at time.Time, kind byte, items int, bo
 		return false, fmt.Errorf("append to write-ahead log: record of %d items and %d bytes, the log holds %d", items, len(body), l.cfg.MaxBytes)
 	}
 	p.header.digest = digestOf(kind, body)
+	p.identity = identityOf(p.header, body)
 
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
 		return false, ErrClosed
 	}
-	if l.duplicates.Has(p.header.digest) {
+	if l.duplicates.Has(p.identity) {
 		l.mu.Unlock()
 		repeated.Inc()
 		return true, nil
 	}
-	if first := l.waiting[p.header.digest]; first != nil {
+	if first := l.waiting[p.identity]; first != nil {
 		l.mu.Unlock()
 		return first.repeat(ctx)
 	}
@@ -180,7 +181,7 @@ func (l *Log) Append(ctx context.Context, at time.Time, kind byte, items int, bo
 		return false, &FullError{Reason: "log full", RetryAfter: retryAfter}
 	}
 	p.done = make(chan struct{})
-	l.waiting[p.header.digest] = p
+	l.waiting[p.identity] = p
 	l.queue = append(l.queue, p)
 	l.queued += p.size()
 	l.work.Signal()

@@ -32,6 +32,20 @@ func digestOf(kind byte, body []byte) recent.Digest {
 	return recent.Digest{Lo: checksum(kind, body), Hi: h.Sum64()}
 }
 
+// Named is the bit of the kinds of records that have a name. Their bodies begin with its length, as a uvarint, and the
+// name. Two records of a kind and a name are identical, whatever follows: the first that is stored counts.
+const Named byte = 0x80
+
+// identityOf is what a record is recognised by.
+func identityOf(h recordHeader, body []byte) recent.Digest {
+	if h.kind&Named != 0 {
+		if n, width := binary.Uvarint(body); width > 0 && n <= uint64(len(body)-width) {
+			return digestOf(h.kind, body[width:width+int(n)])
+		}
+	}
+	return h.digest
+}
+
 func checksum(kind byte, body []byte) uint64 {
 	var h xxhash.Digest
 	h.ResetWithSeed(uint64(kind))

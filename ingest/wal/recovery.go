@@ -193,13 +193,13 @@ func (l *Log) readSegment(s *Segment, limits map[uint64]int64) error {
 		s.size = limit
 	}
 	r := reader{file: f, size: s.size}
-	d, err := r.records(func(h recordHeader, _ []byte) error {
+	d, err := r.records(func(h recordHeader, body []byte) error {
 		if s.records == 0 {
 			s.oldest = h.at
 		}
 		s.records++
 		s.items += h.items
-		l.recall(s.seq, h.digest)
+		l.recall(s.seq, identityOf(h, body))
 		return nil
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -165,14 +166,20 @@ func decodeResource(data, schemaURL []byte) (*Resource, error) {
 // first returns the value, which is a name, of the first of the keys that is set.
 func (r *Resource) first(keys ...string) string {
 	for _, key := range keys {
-		i, ok := slices.BinarySearchFunc(r.Labels, key, func(l Label, key string) int {
-			return bytes.Compare([]byte(l.Key), []byte(key))
-		})
-		if ok && r.Labels[i].Value != "" {
-			return string(Name([]byte(r.Labels[i].Value)))
+		if text, _ := r.Attribute(key); text != "" {
+			return string(Name([]byte(text)))
 		}
 	}
 	return ""
+}
+
+// Attribute returns the stored text of an attribute.
+func (r *Resource) Attribute(key string) (text string, ok bool) {
+	i, ok := slices.BinarySearchFunc(r.Labels, key, func(l Label, key string) int { return strings.Compare(l.Key, key) })
+	if !ok {
+		return "", false
+	}
+	return r.Labels[i].Value, true
 }
 
 // Observe notes that the resource produced something in the slice that starts at the given Unix second.

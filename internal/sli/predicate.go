@@ -109,22 +109,22 @@ func (p *Predicate) Judge(s *Span) (event, bad bool) {
 
 func (p *Predicate) isEvent(s *Span) bool {
 	i := &p.indicator
-	if s.Service != i.Service || i.Env != "" && s.Env != i.Env || !p.isOfKind(s) {
+	if s.Service != i.Service || i.Env != "" && s.Env != i.Env || !p.MayBe(s.Kind, s.Root) {
 		return false
 	}
 	named := func(re *regexp.Regexp) bool { return re.MatchString(s.Operation) }
 	return (len(p.operations) == 0 || slices.ContainsFunc(p.operations, named)) && all(p.where, s)
 }
 
-func (p *Predicate) isOfKind(s *Span) bool {
-	kind := s.Kind
+// MayBe says whether spans of a kind, by its number in OTLP, may be events; root tells those without a parent.
+func (p *Predicate) MayBe(kind uint8, root bool) bool {
 	if kind == 0 || int(kind) >= len(kinds) {
 		kind = 1
 	}
 	if len(p.indicator.Kinds) > 0 {
 		return p.kinds[kind]
 	}
-	return kinds[kind] == "server" || kinds[kind] == "consumer" || s.Root
+	return kinds[kind] == "server" || kinds[kind] == "consumer" || root
 }
 
 func (p *Predicate) isBad(s *Span) bool {
