@@ -65,37 +65,3 @@ type Example struct {
 func Examples(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time, limit int) ([]Example, error) {
 	return nil, nil
 }
-
-// Operation is an operation of an indicator's service.
-type Operation struct {
-	Name     string
-	Requests float64
-	Errors   float64
-	Matches  bool // the indicator's operations name it
-}
-
-// Operations returns the operations that the service of an indicator had in [from, to), of its environment and kinds:
-// those that match first, each with the most requests first; at most 500.
-func Operations(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time) ([]Operation, error) {
-	return nil, nil
-}
-
-// Suggestion is an endpoint with the objectives that suit it. Targets are percentages such as "99.9", empty when none of
-// the usual ones is met.
-type Suggestion struct {
-	Env, Service, Operation string
-	Requests                float64
-	P50, P95, P99           time.Duration
-
-	Availability       float64 // share of requests without error
-	AvailabilityTarget string
-
-	Threshold     time.Duration // a round number
-	Fast          float64       // share of requests that were not slower than Threshold
-	LatencyTarget string
-}
-
-// Suggest returns suggestions for the busiest endpoints of [from, to), at most 50.
-func Suggest(ctx context.Context, db *clickhouse.DB, from, to time.Time) ([]Suggestion, error) {
-	return nil, nil
-}

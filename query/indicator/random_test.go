@@ -277,7 +277,7 @@ func judge(t *testing.T, ind sli.Indicator, list []stored) map[string]Slot {
 
 // TestCountAgrees holds SQL and the write path together: over random spans, random indicators count the same.
 func TestCountAgrees(t *testing.T) {
-	const spans, indicators = 3000, 500
+	const spans, indicators = 3000, 200
 	base := querytest.Base
 	for seed := range uint64(2) {
 		r := newRandom(seed)
