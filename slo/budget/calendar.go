@@ -60,8 +60,8 @@ func (c *Calendar) Validate() error {
 }
 
 // Period returns the bounds of the period that holds second at, in Unix seconds. A period is without its start and with
-// its end: an evaluation at the boundary still reports the period that ends there. There are periods before Start too. A
-// zone that Validate refuses counts as UTC. It reads the zone's table each time: keep the result until at is past to.
+// its end: an evaluation at the boundary still reports the period that ends there. There are periods before Start too.
+// The calendar has to be valid. Its zone is read each time: keep the result until at is past to.
 func (c *Calendar) Period(at int64) (from, to int64) {
 	zone, err := time.LoadLocation(c.Zone)
 	if err != nil {

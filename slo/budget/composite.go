@@ -3,6 +3,7 @@ package budget
 import (
 	"fmt"
 	"math/big"
+	"math/bits"
 )
 
 // The ways in which objectives make a composite: a slice is bad if any member's is, its share of bad events is the weighted
@@ -26,13 +27,13 @@ func ValidateComposite(method string) error {
 type MemberSlice struct {
 	Bad, Total uint64
 	Target     Target // at which the slice of the member is good; [Any] only
-	Weight     Ratio  // [Weighted] only
+	Weight     Ratio  // [Weighted] only; a weight of 0 does not count
 }
 
 // Compose is what a slice of a composite counts: 0 or 1 bad of 1 with [Any], else millionths of [Whole]. Members without
 // events do not count, and if none has any the composite counts nothing.
 func Compose(method string, members []MemberSlice) (bad, total uint64) {
-	var weights, sum uint64
+	var weights, sum, high uint64 // the sum of weighted shares has 128 bits
 	for _, m := range members {
 		if m.Total == 0 {
 			continue
@@ -47,13 +48,19 @@ func Compose(method string, members []MemberSlice) (bad, total uint64) {
 			total = Whole
 			bad = max(bad, share(m.Bad, m.Total))
 		case Weighted:
-			w := share(m.Weight.Num, m.Weight.den())
-			weights += w
-			sum += w * share(m.Bad, m.Total)
+			w := m.Weight.Mul(Ratio{Num: Whole, Den: 1})
+			weight := w.Num / w.den()
+			weights += weight
+			h, l := bits.Mul64(weight, share(m.Bad, m.Total))
+			var carry uint64
+			sum, carry = bits.Add64(sum, l, 0)
+			high += h + carry
 		}
 	}
 	if weights > 0 {
-		return (sum + weights/2) / weights, Whole
+		sum, carry := bits.Add64(sum, weights/2, 0)
+		bad, _ = bits.Div64(high+carry, sum, weights)
+		return bad, Whole
 	}
 	return bad, total
 }

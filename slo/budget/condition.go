@@ -2,6 +2,7 @@ package budget
 
 import (
 	"math"
+	"math/big"
 	"math/bits"
 	"time"
 
@@ -105,22 +106,10 @@ func (c Condition) Detect(share Ratio) (after, seen time.Duration, ok bool) {
 	if share.Cmp(c.limit) <= 0 {
 		return 0, 0, false
 	}
-	seconds := c.limit.Float() / share.Float() * c.long.Seconds()
-	after = time.Duration(math.Round(seconds * float64(time.Second)))
-	// The number of whole slots in limit/share*long, from exact products.
-	slots := int64(after / sli.Slot)
-	for n := max(slots-1, 0); n <= slots+1; n++ {
-		if cmpSlots(n, c.limit, share, c.long) > 0 {
-			return after, time.Duration(n) * sli.Slot, true
-		}
-	}
-	return after, time.Duration(slots+1) * sli.Slot, true
-}
-
-// cmpSlots compares n slots with limit/share*long.
-func cmpSlots(n int64, limit, share Ratio, long time.Duration) int {
-	r := share.Mul(NewRatio(limit.den(), limit.Num))
-	return cmp3(uint64(n)*uint64(sli.Slot/time.Second), r.Num, 1, uint64(long/time.Second), r.den(), 1)
+	exact := rat(c.limit)
+	exact.Quo(exact, rat(share)).Mul(exact, big.NewRat(int64(c.long), 1))
+	after = time.Duration(new(big.Int).Quo(exact.Num(), exact.Denom()).Int64())
+	return after, (after/sli.Slot + 1) * sli.Slot, true
 }
 
 // Reset is after how long the condition no longer holds once an incident with that share of bad events, at least as long

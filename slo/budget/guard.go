@@ -1,23 +1,20 @@
 package budget
 
-// Alpha is how unlikely the bad events of a window must be to speak about them.
-const Alpha = 1e-4
+import "loadline/slo/budget/binomial"
 
-// Significant reports whether at least bad of total events being bad has a probability of at most [Alpha] if each is bad
-// with probability p: the exact upper tail of the binomial distribution.
+// Alpha is how likely the bad events of a window may be by chance where the guard lets a tier speak.
+const Alpha = binomial.Alpha
+
+// Significant reports whether it has a probability of at most [Alpha] that at least bad of total events are bad when each
+// is with probability p: the upper tail of the binomial distribution, decided exactly.
 func Significant(bad, total uint64, p Ratio) bool {
-	return tail(bad, total, p.Float()) <= Alpha
+	return binomial.Unlikely(bad, total, p.Num, p.Den)
 }
 
 // MinSignificant is the least number of bad events among total that is [Significant], total+1 if not even all are.
 func MinSignificant(total uint64, p Ratio) uint64 {
-	low, high := uint64(0), total+1
-	for low < high {
-		if mid := low + (high-low)/2; mid > total || Significant(mid, total, p) {
-			high = mid
-		} else {
-			low = mid + 1
-		}
+	if n, ok := binomial.Least(total, p.Num, p.Den); ok {
+		return n
 	}
-	return low
+	return total + 1
 }

@@ -118,9 +118,10 @@ func pyrraTiers(period time.Duration) []Tier {
 	return tiers
 }
 
-// scale is d*num/den, rounded to a multiple of unit.
+// scale is d*num/den, rounded to a multiple of unit; all are whole seconds.
 func scale(d, num, den, unit time.Duration) time.Duration {
-	return time.Duration(float64(d) * float64(num) / float64(den)).Round(unit)
+	product, divisor := (d/time.Second)*(num/time.Second), den/time.Second*unit/time.Second
+	return (product + divisor/2) / divisor * unit
 }
 
 // maxTiers bounds the tiers of a policy, maxBurn the burn rate of a tier.

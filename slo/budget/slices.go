@@ -51,18 +51,25 @@ func (s Slices) Count(method Method, bad, total uint64) (sliceBad, sliceTotal ui
 	switch {
 	case method == Occurrences:
 		return bad, total
-	case total == 0 && s.Empty == EmptyIgnored:
-		return 0, 0
-	case total == 0 && s.Empty == EmptyGood:
-		return 0, unit
 	case total == 0:
-		return unit, unit
+		return s.Empty.Count(unit)
 	case method == RatioTimeslices:
 		return share(bad, total), unit
 	case SliceGood(bad, total, s.Target):
 		return 0, 1
 	}
 	return 1, 1
+}
+
+// Count is what an empty slice counts where one slice counts unit.
+func (e Empty) Count(unit uint64) (bad, total uint64) {
+	switch e {
+	case EmptyGood:
+		return 0, unit
+	case EmptyBad:
+		return unit, unit
+	}
+	return 0, 0
 }
 
 // share is bad/total in millionths, rounded to the nearest. total is not 0.

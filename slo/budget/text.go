@@ -2,15 +2,16 @@ package budget
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
 
 // FormatDuration writes a duration for people in at most two units, rounded to the smaller of them: "43 min 12 s", "2 h 5
-// min", "3 days 4 h", "30 days".
+// min", "3 days 4 h", "30 days". Below ten seconds it has tenths, below one it is in milliseconds.
 func FormatDuration(d time.Duration) string {
 	if d < 0 {
-		return "-" + FormatDuration(-d)
+		return "-" + FormatDuration(-max(d, -math.MaxInt64))
 	}
 	units := []struct {
 		length    time.Duration
@@ -28,11 +29,13 @@ func FormatDuration(d time.Duration) string {
 		}
 		return text
 	}
-	if d < time.Second || d < 10*time.Second && d%time.Second != 0 {
-		text := fmt.Sprintf("%.1f", d.Seconds())
-		return strings.TrimSuffix(text, ".0") + " s"
+	switch {
+	case d > 0 && d < time.Second:
+		return fmt.Sprintf("%d ms", max(d.Round(time.Millisecond), time.Millisecond)/time.Millisecond)
+	case d < 10*time.Second:
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Seconds()), ".0") + " s"
 	}
-	return plural(int64(d.Round(time.Second)/time.Second), "s", "s")
+	return fmt.Sprintf("%d s", d.Round(time.Second)/time.Second)
 }
 
 func plural(n int64, one, many string) string {
@@ -45,6 +48,12 @@ func plural(n int64, one, many string) string {
 // Allowance is how much of a period may be a total outage: the budget times the period.
 func Allowance(target Target, period time.Duration) time.Duration {
 	return time.Duration(target.Budget().Float() * float64(period))
+}
+
+// Downtime says for people how long a total outage the budget allows: "43 min 12 s of total outage in 30 days".
+func Downtime(target Target, window Window) string {
+	period := window.Nominal()
+	return FormatDuration(Allowance(target, period)) + " of total outage in " + FormatDuration(period)
 }
 
 // String is the window for people: "30 days" or "calendar month (Europe/Berlin)".
