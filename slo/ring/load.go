@@ -3,8 +3,6 @@ package ring
 import (
 	"math"
 	"time"
-
-	"loadline/slo/budget"
 )
 
 const (
@@ -95,15 +93,4 @@ func (s *Set) loadLevel(b *block, n, k int, slots []Slot) {
 		sum.add(counts{bad: v.Bad, total: v.Total})
 	}
 	flush()
-}
-
-// Retention is how far back counts of 10 seconds have to be stored so that a set with these windows can be filled.
-func Retention(windows []time.Duration) time.Duration {
-	var longest time.Duration
-	for _, w := range windows {
-		if budget.Grain(w) < 5*time.Minute {
-			longest = max(longest, w+budget.Grain(w))
-		}
-	}
-	return longest + 5*time.Minute
 }
