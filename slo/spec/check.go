@@ -142,3 +142,20 @@ func (o *Objective) lint() []Finding {
 	}
 	return list
 }
+
+// shareEvents is what a share counts as each minute when it is all that is known.
+const shareEvents = 1_000_000
+
+// RatioOfShare makes a ratio of a query that gives the share of bad events, or of good ones: each minute that has a value
+// counts alike, in millionths.
+func RatioOfShare(query string, ofBad bool) *Ratio {
+	query = strings.TrimSpace(query)
+	share := fmt.Sprintf("%d * (%s)", shareEvents, query)
+	r := &Ratio{Total: fmt.Sprintf("%d + 0 * (%s)", shareEvents, query)}
+	if ofBad {
+		r.Bad = share
+	} else {
+		r.Good = share
+	}
+	return r
+}

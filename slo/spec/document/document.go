@@ -170,9 +170,15 @@ func (d *Document) add(severity spec.Severity, n *yaml.Node, field, message, rem
 	if len(d.problems) >= 10*MaxProblems {
 		return
 	}
-	p := spec.Problem{Severity: severity, File: d.File, Field: field, Message: message, Remedy: remedy, Line: d.Line, Column: 1}
+	p := d.place(severity, n, field)
+	p.Message, p.Remedy = message, remedy
+	d.problems = append(d.problems, p)
+}
+
+func (d *Document) place(severity spec.Severity, n *yaml.Node, field string) spec.Problem {
+	p := spec.Problem{Severity: severity, File: d.File, Field: field, Line: d.Line, Column: 1}
 	if n != nil && n.Line > 0 {
 		p.Line, p.Column = d.Line+n.Line-1, n.Column
 	}
-	d.problems = append(d.problems, p)
+	return p
 }

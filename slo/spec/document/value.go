@@ -42,6 +42,47 @@ func (v Value) problem(severity spec.Severity, message, remedy string) {
 	v.doc.add(severity, at, v.path, message, remedy)
 }
 
+// Problem returns where the value stands as a problem without a message, for what is found out later.
+func (v Value) Problem() spec.Problem {
+	if v.doc == nil {
+		return spec.Problem{Severity: spec.Error}
+	}
+	at := v.node
+	if at == nil {
+		at = v.at
+	}
+	return v.doc.place(spec.Error, at, v.path)
+}
+
+// Nested reads a text as YAML of its own, such as an annotation that has fields. Its values stand where the text does.
+func (v Value) Nested() Value {
+	if !v.Set() {
+		return v
+	}
+	var root yaml.Node
+	if err := yaml.Unmarshal([]byte(v.Scalar()), &root); err != nil || len(root.Content) == 0 {
+		v.Error("is not YAML", "write a text, or fields as {name: value}")
+		return Value{}
+	}
+	n := root.Content[0]
+	if seen := 0; v.doc.tooLarge(n, 0, &seen) {
+		v.Error("has too many values", "")
+		return Value{}
+	}
+	moved(n, v.resolved(), maxDepth)
+	return Value{doc: v.doc, node: n, path: v.path}
+}
+
+// moved gives a node and those below the place of another one.
+func moved(n, to *yaml.Node, depth int) {
+	n.Line, n.Column = to.Line, to.Column
+	for _, c := range n.Content {
+		if depth > 0 {
+			moved(c, to, depth-1)
+		}
+	}
+}
+
 // IsMap reports whether the value is a mapping.
 func (v Value) IsMap() bool { return v.Set() && v.resolved().Kind == yaml.MappingNode }
 

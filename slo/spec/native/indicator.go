@@ -43,12 +43,12 @@ func (r *reader) indicator(o *spec.Objective) document.Value {
 		good := r.get("good")
 		var err error
 		o.Indicator.Threshold.Op, o.Indicator.Threshold.Value, err = phrase.ParseComparison(good.Scalar())
-		report(good, err)
+		phrase.Report(good, err)
 		return at
 	case "combine":
 		at := r.get("combine")
 		c, err := phrase.ParseComposite(at.Text())
-		report(at, err)
+		phrase.Report(at, err)
 		if err != nil {
 			c = &spec.Composite{Method: "any"}
 		}
@@ -97,7 +97,7 @@ func (r *reader) spans(o *spec.Objective) document.Value {
 	if v := r.get("where"); v.Set() {
 		var err error
 		i.Matchers, err = phrase.ParseWhere(v.Text())
-		report(v, err)
+		phrase.Report(v, err)
 	}
 	ok := readBad(i, at, bad)
 	if !ok || i.Service == "" {
@@ -119,11 +119,11 @@ func readBad(i *sli.Indicator, good, bad document.Value) bool {
 	var ofGood, ofBad error
 	if good.Set() {
 		i.Bad, ofGood = phrase.ParseGood(good.Scalar())
-		report(good, ofGood)
+		phrase.Report(good, ofGood)
 	}
 	if bad.Set() {
 		i.Bad.Matchers, ofBad = phrase.ParseWhere(bad.Text())
-		report(bad, ofBad)
+		phrase.Report(bad, ofBad)
 	}
 	return ofGood == nil && ofBad == nil
 }

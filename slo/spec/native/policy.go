@@ -53,7 +53,7 @@ func Policy(v document.Value, o *spec.Objective) {
 func preset(v document.Value, o *spec.Objective) {
 	name, policy, err := phrase.ParsePreset(v.Text(), o.Window)
 	if err != nil {
-		report(v, err)
+		phrase.Report(v, err)
 		return
 	}
 	o.Preset, o.Policy = name, policy
@@ -75,7 +75,7 @@ func Rules(v document.Value) []budget.Tier {
 		}
 		t, err := phrase.ParseRule(item.Text())
 		if err != nil {
-			report(item, err)
+			phrase.Report(item, err)
 			continue
 		}
 		if called != "" {
@@ -95,7 +95,7 @@ func duration(v document.Value, otherwise time.Duration) time.Duration {
 		return 0
 	}
 	d, err := phrase.ParseDuration(text)
-	report(v, err)
+	phrase.Report(v, err)
 	return d
 }
 

@@ -11,7 +11,6 @@
 package native
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 
@@ -188,7 +187,7 @@ func (r *reader) objective(called string) spec.Objective {
 	}
 	goal, err := phrase.ParseGoal(at.Scalar())
 	if at.Set() {
-		report(at, err)
+		phrase.Report(at, err)
 	}
 	if at.Set() && err != nil {
 		return o
@@ -202,19 +201,6 @@ func (r *reader) objective(called string) spec.Objective {
 		Report(&o, at, r.get("slices"), alert, source)
 	}
 	return o
-}
-
-// report records an error of a sentence at its value.
-func report(v document.Value, err error) {
-	if err == nil {
-		return
-	}
-	var e *phrase.Error
-	if errors.As(err, &e) {
-		v.Error(e.Message, e.Remedy)
-		return
-	}
-	v.Error(err.Error(), "")
 }
 
 // Report records what [spec.Objective.Check] finds at the values that it is about.
@@ -249,7 +235,7 @@ func (r *reader) slices(o *spec.Objective, goal phrase.Goal) {
 	}
 	if at.Set() {
 		target, empty, err := phrase.ParseSlices(at.Scalar())
-		report(at, err)
+		phrase.Report(at, err)
 		o.Slices.Target, o.Slices.Empty = target, empty
 	} else if o.Method == budget.Timeslices && o.Indicator.Composite == nil {
 		at.Error("is missing", `say when a slice of time is good, as in slices: good at 95%`)

@@ -4,6 +4,7 @@
 package phrase
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"loadline/slo/budget"
+	"loadline/slo/spec/document"
 )
 
 // Error is a sentence that was not understood.
@@ -21,6 +23,19 @@ type Error struct {
 
 // Error joins both parts.
 func (e *Error) Error() string { return e.Message + "; " + e.Remedy }
+
+// Report records an error of a sentence, if there is one, at the value that holds it.
+func Report(v document.Value, err error) {
+	if err == nil {
+		return
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		v.Error(e.Message, e.Remedy)
+		return
+	}
+	v.Error(err.Error(), "")
+}
 
 func fail(remedy, format string, args ...any) *Error {
 	return &Error{Message: fmt.Sprintf(format, args...), Remedy: remedy}
