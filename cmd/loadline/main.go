@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"loadline/cmd/loadline/fault"
+	"loadline/cmd/loadline/slos"
 )
 
 func main() {
@@ -58,6 +59,7 @@ func newRootCommand() *cobra.Command {
 		newDemoCommand(),
 		newEngineCommand(),
 		newQueryCommand(),
+		slos.NewCommand(),
 		newGenCommand(),
 		newDoctorCommand(),
 		newConfigCommand(),
