@@ -48,7 +48,9 @@ func (c *Calendar) Validate() error {
 		return fmt.Errorf("calendar period of %d%c is not between 1 hour and 366 days", c.N, c.Unit)
 	case c.Start.Year() < 1972 || c.Start.Year() > 9000:
 		return fmt.Errorf("calendar start %q is not after 1971", c.Start.Format(time.DateTime))
-	case c.Start.Location() != time.UTC || c.Start.Nanosecond() != 0 || c.Start.Unix()%int64(sli.Slot/time.Second) != 0:
+	case c.Start.Location() != time.UTC:
+		return fmt.Errorf("calendar start %q is not in UTC: its fields are local time of the zone", c.Start)
+	case c.Start.Nanosecond() != 0 || c.Start.Unix()%int64(sli.Slot/time.Second) != 0:
 		return fmt.Errorf("calendar start %q is not a multiple of 10 s", c.Start.Format(time.DateTime))
 	case c.Zone == "" || c.Zone == "Local":
 		return fmt.Errorf("calendar zone %q is no IANA name: write one such as Europe/Berlin or UTC", c.Zone)

@@ -124,10 +124,11 @@ func scale(d, num, den, unit time.Duration) time.Duration {
 	return (product + divisor/2) / divisor * unit
 }
 
-// maxTiers bounds the tiers of a policy, maxBurn the burn rate of a tier.
+// maxTiers bounds the tiers of a policy, maxBurn the burn rate of a tier, and maxWait how long either waits.
 const (
 	maxTiers = 8
 	maxBurn  = 10_000
+	maxWait  = 2 * Day
 )
 
 // Validate refuses policies that cannot be evaluated over a window. All errors are reported at once.
@@ -144,8 +145,8 @@ func (p Policy) Validate(window Window) error {
 			errs = append(errs, fmt.Errorf("tier %q: %w", t.Name, err))
 		}
 	}
-	if p.For < 0 || p.For > Day || p.KeepFiring < 0 || p.KeepFiring > Day {
-		errs = append(errs, errors.New("policy waits less than nothing or longer than a day"))
+	if p.For < 0 || p.For > maxWait || p.KeepFiring < 0 || p.KeepFiring > maxWait {
+		errs = append(errs, errors.New("policy waits less than nothing or longer than two days"))
 	}
 	if p.Mode > ByBudget {
 		errs = append(errs, fmt.Errorf("policy mode %d is not known", p.Mode))
@@ -172,8 +173,8 @@ func (t Tier) validate(period time.Duration) error {
 		return fmt.Errorf("burn rate %s is not above 0 and at most %d", t.Burn, maxBurn)
 	case 1_000_000%t.Burn.den() != 0:
 		return fmt.Errorf("burn rate %s has more than six decimals", t.Burn)
-	case t.For < 0 || t.For > Day:
-		return errors.New("it waits less than nothing or longer than a day")
+	case t.For < 0 || t.For > maxWait:
+		return errors.New("it waits less than nothing or longer than two days")
 	}
 	return nil
 }

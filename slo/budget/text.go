@@ -13,6 +13,9 @@ func FormatDuration(d time.Duration) string {
 	if d < 0 {
 		return "-" + FormatDuration(-max(d, -math.MaxInt64))
 	}
+	if d < time.Second {
+		d = d.Round(time.Millisecond)
+	}
 	units := []struct {
 		length    time.Duration
 		one, many string
@@ -31,7 +34,7 @@ func FormatDuration(d time.Duration) string {
 	}
 	switch {
 	case d > 0 && d < time.Second:
-		return fmt.Sprintf("%d ms", max(d.Round(time.Millisecond), time.Millisecond)/time.Millisecond)
+		return fmt.Sprintf("%d ms", d/time.Millisecond)
 	case d < 10*time.Second:
 		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Seconds()), ".0") + " s"
 	}

@@ -17,7 +17,8 @@ const (
 	MaxWindow = 366 * Day
 )
 
-// Grain is how finely the trailing edge of a window moves: at most 0.35 % of its length.
+// Grain is how finely the trailing edge of a window moves: a sixtieth of its length at most, and at most 0.35 % in the
+// windows of a month's tiers.
 func Grain(window time.Duration) time.Duration {
 	switch {
 	case window <= time.Hour:
