@@ -1,3 +1,9 @@
+// Package indicator answers in SQL what the events of a service level indicator were and which of them were bad: exactly
+// from spans, as the write path counts them, and fast from the RED rollups for previews. It also says who spent an error
+// budget, shows bad events, and suggests objectives.
+//
+// Reading order: condition.go (an indicator in SQL), count.go (exactly), preview.go and rollup.go (fast), survey.go and
+// find.go (where bad events are), spenders.go, sample.go and examples.go (what they are), suggest.go.
 package indicator
 
 import (
@@ -32,7 +38,12 @@ const maxRows = 1_000_000
 // far as MaxGroups allows for those with the most events. It reads all spans of the range, so callers ask for long ranges
 // in parts: an answer of more than a million rows is refused.
 func Count(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time, known ...string) ([]Slot, error) {
-	list, err := countBy(ctx, db, ind, from, to, "")
+	c, err := newConditions(ind, filter.OnSpans)
+	if err != nil {
+		return nil, err
+	}
+	c.between(from, to)
+	list, err := countSlots(ctx, db, c, "''")
 	if err != nil || ind.GroupBy == "" {
 		return list, err
 	}
@@ -40,25 +51,18 @@ func Count(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to t
 	if err != nil || len(groups) == 0 {
 		return list, err
 	}
-	apart, err := countBy(ctx, db, ind, from, to, ind.GroupBy, groups...)
-	if err != nil {
-		return nil, err
-	}
-	return merge(list, apart), nil
-}
-
-// countBy counts all events together, or those of some groups apart.
-func countBy(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time, key string, groups ...string) ([]Slot, error) {
-	c, err := newConditions(ind, filter.OnSpans)
-	if err != nil {
+	if c, err = newConditions(ind, filter.OnSpans); err != nil {
 		return nil, err
 	}
 	c.between(from, to)
-	group := "''"
-	if key != "" {
-		group = c.value(key)
-		c.Add(group + " IN " + c.Texts(groups))
-	}
+	group := c.value(ind.GroupBy)
+	c.Add(group + " IN " + c.Texts(groups))
+	apart, err := countSlots(ctx, db, c, group)
+	return merge(list, apart), err
+}
+
+// countSlots adds up events by slot and by a text of theirs.
+func countSlots(ctx context.Context, db *clickhouse.DB, c *conditions, group string) ([]Slot, error) {
 	statement := `
 SELECT toInt64(toUnixTimestamp(slice)) AS at, toString(` + group + `) AS grp, sumIf(weight, ` + c.bad + `), sum(weight)
 FROM ` + c.from() + `
@@ -67,7 +71,7 @@ GROUP BY at, grp
 ORDER BY at, grp
 LIMIT ` + strconv.Itoa(maxRows+1)
 	var list []Slot
-	err = sql.Scan(ctx, db, "events", statement, c.Args, func(rows driver.Rows) error {
+	err := sql.Scan(ctx, db, "events", statement, c.Args, func(rows driver.Rows) error {
 		var s Slot
 		var bad, total float64
 		err := rows.Scan(&s.Start, &s.Group, &bad, &total)
@@ -76,7 +80,7 @@ LIMIT ` + strconv.Itoa(maxRows+1)
 		return err
 	})
 	if len(list) > maxRows {
-		return nil, fmt.Errorf("events of %q: more than %d counts in %v, ask for less time at once", ind.Service, maxRows, to.Sub(from))
+		return nil, fmt.Errorf("events of service %q: more than %d counts, ask for less time at once", c.service, maxRows)
 	}
 	return list, err
 }

@@ -28,9 +28,9 @@ type Quality struct {
 	// BadLow and BadHigh; otherwise both are that number.
 	Approximate     bool
 	BadLow, BadHigh int64
-	// Full estimates how long counting the whole range exactly would take.
+	// Full estimates how long counting the whole range from spans takes. It is 0 where the rollups knew enough.
 	Full time.Duration
-	// Spans is how many spans of the range are events or, where spans were read, were read.
+	// Spans is how many spans were read, of all services; 0 for rollups.
 	Spans uint64
 }
 
@@ -40,26 +40,26 @@ const previewTime = 250 * time.Millisecond
 // Preview counts the events of [from, to) in the fastest way that there is: from rollups where they know all that the
 // indicator asks, else from spans, as many of the newest as can be read in some 300 ms. Groups are left out.
 func Preview(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time) ([]Slot, Quality, error) {
-	blocks, err := survey(ctx, db, ind, from, to)
+	if rolledUp(ind) {
+		return previewRollups(ctx, db, ind, from, to)
+	}
+	from, err := kept(ctx, db, from)
 	if err != nil {
 		return nil, Quality{}, err
 	}
-	full := costOf(blocks)
-	if rolledUp(ind) {
-		list, quality, err := previewRollups(ctx, db, ind, from, to)
-		quality.Full = full
-		return list, quality, err
+	blocks, err := survey(ctx, db, ind.Service, surveyRange(from, to))
+	if err != nil {
+		return nil, Quality{}, err
 	}
-	ind.GroupBy = ""
-	reach := from
+	quality := Quality{Source: FromSpans, From: from, Resolution: sli.Slot, Full: costOf(blocks)}
 	if n := affordable(blocks, previewTime); n < len(blocks) {
-		reach = later(from, time.Unix(blocks[n-1].start, 0).UTC())
+		quality.From = later(from, time.Unix(blocks[n-1].start, 0).UTC())
 		blocks = blocks[:n]
 	}
-	list, err := Count(ctx, db, ind, reach, to)
-	quality := Quality{Source: FromSpans, From: reach, Resolution: sli.Slot, Full: full}
+	ind.GroupBy = ""
+	list, err := Count(ctx, db, ind, quality.From, to)
 	for _, b := range blocks {
-		quality.Spans += uint64(b.own)
+		quality.Spans += uint64(b.spans)
 	}
 	for _, s := range list {
 		quality.BadLow += s.Bad

@@ -69,14 +69,14 @@ func previewRollups(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, f
 	}
 	list, resolution := assemble(r, blocks, fine, limit)
 	q := Quality{Source: FromRollups, From: r.From, Resolution: resolution, Approximate: limit.share > 0}
-	var low, high, total float64
+	var low, high float64
 	for _, m := range blocks {
-		low, high, total = low+m.bad+m.above, high+m.bad+m.above, total+m.total
+		low, high = low+m.bad+m.above, high+m.bad+m.above
 		if limit.share > 0 {
 			high += m.cut
 		}
 	}
-	q.BadLow, q.BadHigh, q.Spans = int64(math.Round(low)), int64(math.Round(high)), uint64(total)
+	q.BadLow, q.BadHigh = int64(math.Round(low)), int64(math.Round(high))
 	return list, q, nil
 }
 
@@ -93,7 +93,7 @@ func measures(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, r rollu
 	if blocks == nil {
 		rows = rollup.Rows(&c.Where, r, r.Tier())
 	} else {
-		c.Add("slice IN " + c.Slices(slotsOf(blocks)))
+		c.Add("slice IN " + c.Slices(slotsOf(blocks, blockLength)))
 		step = int(sli.Slot / time.Second)
 		rows = "red_10s WHERE " + c.String()
 	}
@@ -121,10 +121,10 @@ LIMIT ` + strconv.Itoa(maxRows)
 }
 
 // slotsOf returns the slots of blocks.
-func slotsOf(blocks []int64) []uint32 {
-	list := make([]uint32, 0, len(blocks)*int(blockLength/sli.Slot))
+func slotsOf(blocks []int64, length time.Duration) []uint32 {
+	list := make([]uint32, 0, len(blocks)*int(length/sli.Slot))
 	for _, b := range blocks {
-		for at := b; at < b+int64(blockLength/time.Second); at += int64(sli.Slot / time.Second) {
+		for at := b; at < b+int64(length/time.Second); at += int64(sli.Slot / time.Second) {
 			list = append(list, uint32(at))
 		}
 	}
