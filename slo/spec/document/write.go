@@ -157,6 +157,17 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
+// Single is the value of the only field: a text as it is, anything else as YAML. It is empty when there is no field.
+func (b *Builder) Single() string {
+	if len(b.node.Content) == 0 {
+		return ""
+	}
+	if value := b.node.Content[1]; value.Kind != yaml.ScalarNode {
+		return encode(value)
+	}
+	return b.node.Content[1].Value
+}
+
 // YAML is the mapping as a document.
 func (b *Builder) YAML() ([]byte, error) {
 	var out bytes.Buffer

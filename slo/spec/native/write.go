@@ -112,6 +112,14 @@ func writePolicy(b *document.Builder, o *spec.Objective) {
 	b.Map("alert", m)
 }
 
+// FormatAlert is when an objective alerts as a text that [Policy] reads: empty for the default, the name of a policy, or
+// YAML with fields.
+func FormatAlert(o *spec.Objective) string {
+	b := document.NewBuilder()
+	writePolicy(b, o)
+	return b.Single()
+}
+
 func writeRules(b *document.Builder, tiers []budget.Tier) {
 	if !slices.ContainsFunc(tiers, func(t budget.Tier) bool { return t.Name != phrase.RuleName(t) }) && len(tiers) > 0 {
 		list := make([]string, len(tiers))

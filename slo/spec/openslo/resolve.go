@@ -155,6 +155,10 @@ func (r *resolver) metric(m *metric) bool {
 }
 
 func (r *resolver) check(s *slo, from *objective, o *spec.Objective) {
+	if o.Method == budget.Timeslices && o.Slices.Target.Good.Num == 0 && o.Indicator.Composite == nil {
+		r.add(from.at, "timeSliceTarget is missing", "write the share of good events at which a slice is good, as in timeSliceTarget: 0.95")
+		return
+	}
 	for _, f := range o.Check() {
 		at := map[spec.Aspect]spec.Problem{
 			spec.OfGoal: s.places.window, spec.OfPolicy: s.places.policies, spec.OfSlices: from.at, spec.OfIndicator: from.at,

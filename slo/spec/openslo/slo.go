@@ -247,11 +247,7 @@ func (o *objective) readSlices(m *document.Map) {
 	} else {
 		o.Slices.Length = shortDuration(length)
 	}
-	if o.Method != budget.Timeslices {
-		return
-	}
-	if !target.Set() {
-		target.Error("is missing", "write the share of good events at which a slice is good, as in timeSliceTarget: 0.95")
+	if o.Method != budget.Timeslices || !target.Set() {
 		return
 	}
 	var err error
