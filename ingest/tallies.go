@@ -88,7 +88,12 @@ func (p *Pipeline) Settled(ctx context.Context, fn func() error) error {
 		return ctx.Err()
 	}
 	defer func() { <-t.turn }()
-	return fn()
+	select {
+	case <-t.ended:
+		return ErrClosed
+	default:
+		return fn()
+	}
 }
 
 // add makes the counts of a segment durable. The segment has to be done next: until then it may be replayed, and its
