@@ -1,0 +1,218 @@
+package indicator
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"loadline/internal/sli"
+	"loadline/query/querytest"
+	"loadline/query/rollup"
+)
+
+// traffic is 40 minutes of requests to web, one a second, of two versions; those of the minutes 20 and 21 fail.
+func traffic() []querytest.Span {
+	rng := rand.New(rand.NewPCG(3, 4))
+	var list []querytest.Span
+	for i := range 2400 {
+		s := querytest.Span{
+			At: time.Duration(i) * time.Second, Trace: i + 1, Span: 1, Service: "web", Operation: "GET /cart", Version: "1.0", HTTP: 200,
+			Duration: time.Duration(50e6 * math.Exp(0.5*rng.NormFloat64())), Attributes: querytest.Attributes{{"tenant", "acme"}},
+		}
+		if i%3 == 0 {
+			s.Version, s.Operation = "1.1", "POST /cart"
+		}
+		if i/60 == 20 || i/60 == 21 {
+			s.HTTP = 503
+		}
+		if i%7 == 0 {
+			s.HTTP = 429
+		}
+		list = append(list, s, querytest.Span{At: s.At, Trace: i + 1, Span: 2, Parent: 1, Service: "web", Operation: "GET", Kind: "client", Error: i%2 == 0})
+	}
+	return list
+}
+
+func sums(list []Slot) (bad, total int64) {
+	for _, s := range list {
+		bad, total = bad+s.Bad, total+s.Total
+	}
+	return bad, total
+}
+
+// TestPreviewAgrees compares previews with counts: where rollups know the answer it is the same in every slot, and where
+// they know durations by bucket only the truth is within what they promise.
+func TestPreviewAgrees(t *testing.T) {
+	db := querytest.New(t, traffic()...)
+	from, to := querytest.Base, querytest.Base.Add(40*time.Minute)
+	f := func(ind sli.Indicator, source Source, approximate bool) {
+		t.Helper()
+		ind.Service = "web"
+		whole := ind
+		whole.GroupBy = ""
+		exact, err := Count(t.Context(), db, whole, from, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, q, err := Preview(t.Context(), db, ind, from, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q.Source != source || q.Approximate != approximate || !q.From.Equal(from) || q.Resolution != sli.Slot {
+			t.Errorf("%+v: %+v", ind, q)
+		}
+		bad, total := sums(got)
+		wantBad, wantTotal := sums(exact)
+		if wantBad == 0 || total != wantTotal || q.BadLow > wantBad || q.BadHigh < wantBad || bad < q.BadLow || bad > q.BadHigh {
+			t.Errorf("%+v: %d of %d, between %d and %d, want %d of %d", ind, bad, total, q.BadLow, q.BadHigh, wantBad, wantTotal)
+		}
+		if !approximate {
+			if diff := cmp.Diff(exact, got); diff != "" || q.BadLow != q.BadHigh {
+				t.Errorf("%+v: %+v\n%s", ind, q, diff)
+			}
+		}
+	}
+	f(sli.Indicator{Bad: sli.Bad{Errors: true}}, FromRollups, false)
+	f(sli.Indicator{Bad: sli.Bad{HTTP: []string{"4xx"}}, Env: "production"}, FromRollups, false)
+	f(sli.Indicator{Bad: sli.Bad{Errors: true}, Kinds: []string{"client"}}, FromRollups, false)
+	f(sli.Indicator{Bad: sli.Bad{Errors: true}, Operations: []string{"POST *"}, GroupBy: "version"}, FromRollups, false)
+	f(sli.Indicator{Bad: sli.Bad{Matchers: []sli.Matcher{{Key: "version", Op: "=~", Value: `1\.1`}}}}, FromRollups, false)
+	f(sli.Indicator{Bad: sli.Bad{Slower: 80 * time.Millisecond}}, FromRollups, true)
+	f(sli.Indicator{Bad: sli.Bad{Errors: true, Slower: 40 * time.Millisecond}}, FromRollups, true)
+	f(sli.Indicator{Bad: sli.Bad{Slower: 1 << 26}}, FromRollups, false)
+	f(sli.Indicator{Bad: sli.Bad{HTTP: []string{"429"}}}, FromSpans, false)
+	f(sli.Indicator{Bad: sli.Bad{Errors: true}, Matchers: []sli.Matcher{{Key: "tenant", Op: "=", Value: "acme"}}}, FromSpans, false)
+}
+
+// TestPreviewRange looks at ranges that cut blocks and slots, and at one that is empty.
+func TestPreviewRange(t *testing.T) {
+	db := querytest.New(t, traffic()...)
+	f := func(from, to time.Duration, total int64) {
+		t.Helper()
+		list, _, err := Preview(t.Context(), db, sli.Indicator{Service: "web", Bad: sli.Bad{Errors: true}}, querytest.Base.Add(from), querytest.Base.Add(to))
+		if _, got := sums(list); err != nil || got != total {
+			t.Errorf("%v to %v: %d, %v", from, to, got, err)
+		}
+	}
+	f(0, time.Hour, 2400)
+	f(7*time.Minute, 8*time.Minute, 60)
+	f(7*time.Minute+time.Second, 31*time.Minute+5*time.Second, 1450) // whole slots
+	f(-30*24*time.Hour, 10*time.Minute, 600)
+	f(2*time.Hour, 3*time.Hour, 0)
+}
+
+// TestAffordable bounds what is read of spans and says how far it came.
+func TestAffordable(t *testing.T) {
+	blocks := []block{{start: 30, own: 1e5}, {start: 20, own: 2e5}, {start: 10, own: 1e5}}
+	f := func(budget time.Duration, want int) {
+		t.Helper()
+		if got := affordable(blocks, budget); got != want {
+			t.Errorf("%v: %d, want %d", budget, got, want)
+		}
+	}
+	f(0, 1)
+	f(blocks[0].cost(), 1)
+	f(blocks[0].cost()+blocks[1].cost(), 2)
+	f(costOf(blocks), 3)
+	f(time.Hour, 3)
+}
+
+func TestBound(t *testing.T) {
+	f := func(d time.Duration, bucket int, share float64) {
+		t.Helper()
+		if got := newBound(d); got.bucket != bucket || math.Abs(got.share-share) > 1e-5 {
+			t.Errorf("%v: %+v", d, got)
+		}
+	}
+	f(0, 0, 0)
+	f(1, 0, 0)
+	f(1<<20, 160, 0)
+	f(1<<20+1, 161, 1-8*math.Log2(1+1./(1<<20)))
+	f(time.Duration(math.Exp2(20.0625)), 161, 0.5)
+}
+
+func TestAssemble(t *testing.T) {
+	r := rollup.Range{From: time.Unix(310, 0), To: time.Unix(1180, 0), Step: blockLength}
+	f := func(blocks, fine []measure, limit bound, resolution time.Duration, want ...Slot) {
+		t.Helper()
+		got, res := assemble(r, blocks, fine, limit)
+		if diff := cmp.Diff(want, got); diff != "" || res != resolution {
+			t.Errorf("%v %s", res, diff)
+		}
+	}
+	f(nil, nil, bound{}, sli.Slot)
+	// What is known in slots stays in slots.
+	f([]measure{{start: 600, total: 5, bad: 1}}, []measure{{start: 600, total: 3}, {start: 890, total: 2, bad: 1}}, bound{}, sli.Slot,
+		Slot{Start: 600, Total: 3}, Slot{Start: 890, Total: 2, Bad: 1})
+	// Without bad events it does not matter where good ones are.
+	f([]measure{{start: 600, total: 3}}, nil, bound{}, sli.Slot, Slot{Start: 640, Total: 1}, Slot{Start: 740, Total: 1}, Slot{Start: 840, Total: 1})
+	f([]measure{{start: 600, total: 3, bad: 1}}, nil, bound{}, blockLength, Slot{Start: 640, Total: 1}, Slot{Start: 740, Total: 1, Bad: 1}, Slot{Start: 840, Total: 1})
+	// The ends of the range cut blocks.
+	f([]measure{{start: 300, total: 29}, {start: 900, total: 28}}, nil, bound{}, sli.Slot, append(each(310, 600), each(900, 1180)...)...)
+	// A quarter of a bucket, and certain ones.
+	f([]measure{{start: 600, total: 8, above: 1, cut: 4}}, []measure{{start: 600, total: 8, above: 1, cut: 4}}, bound{bucket: 3, share: 0.25}, sli.Slot, Slot{Start: 600, Total: 8, Bad: 2})
+}
+
+// each has one event in every slot.
+func each(from, to int64) (list []Slot) {
+	for at := from; at < to; at += 10 {
+		list = append(list, Slot{Start: at, Total: 1})
+	}
+	return list
+}
+
+// TestRounder spreads random counts: sums stay within one of the truth, and no slot has more bad events than events.
+func TestRounder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	var bad, total rounder
+	var badSum, totalSum float64
+	var gotBad, gotTotal int64
+	for range 10_000 {
+		n := rng.ExpFloat64()
+		b := n * rng.Float64()
+		badSum, totalSum = badSum+b, totalSum+n
+		events := total.next(n, math.MaxInt64)
+		failed := bad.next(b, events)
+		if failed < 0 || failed > events {
+			t.Fatalf("%d of %d", failed, events)
+		}
+		gotBad, gotTotal = gotBad+failed, gotTotal+events
+	}
+	if math.Abs(float64(gotBad)-badSum) > 2 || math.Abs(float64(gotTotal)-totalSum) > 1 {
+		t.Errorf("%d of %d, want %v of %v", gotBad, gotTotal, badSum, totalSum)
+	}
+}
+
+func TestWorst(t *testing.T) {
+	blocks := []measure{{start: 1}, {start: 2, bad: 1}, {start: 3, cut: 9}, {start: 4, above: 2}, {start: 5}}
+	f := func(limit bound, n int, want ...int64) {
+		t.Helper()
+		if diff := cmp.Diff(want, worst(blocks, limit, n)); diff != "" {
+			t.Errorf("%v %d: %s", limit, n, diff)
+		}
+	}
+	f(bound{}, 1, 4, 5, 1)
+	f(bound{share: 1}, 2, 3, 4, 5, 1)
+	f(bound{}, 9, 4, 2, 5, 3, 1)
+}
+
+// TestWhole loses nothing of what is rare in every slot.
+func TestWhole(t *testing.T) {
+	var sum int64
+	for slot := range int64(100_000) {
+		if n := whole(slot*10, 3); n != 3 {
+			t.Fatalf("3 became %d", n)
+		}
+		bad, total := whole(slot*10, 0.1), whole(slot*10, 2.5)
+		if bad > total {
+			t.Fatalf("%d of %d", bad, total)
+		}
+		sum += bad
+	}
+	if sum < 9700 || sum > 10_300 {
+		t.Errorf("0.1 in 100,000 slots: %d", sum)
+	}
+}
