@@ -104,16 +104,20 @@ func ParseDuration(text string) (time.Duration, error) {
 		}
 		sum += value * float64(u.length)
 	}
-	if sum < 1 || sum > math.MaxInt64/2 || sum != math.Trunc(sum) {
-		return 0, fail(durationRemedy, "%q is not a duration of at least 1ns", text)
+	whole := math.Round(sum)
+	if whole < 1 || whole > math.MaxInt64/2 || math.Abs(sum-whole) > 0.01 {
+		return 0, fail(durationRemedy, "%q is no whole number of nanoseconds, or too long", text)
 	}
-	return time.Duration(sum), nil
+	return time.Duration(whole), nil
 }
 
-// FormatDuration writes a duration the short way: 400ms, 1h30m, 30d.
+// FormatDuration writes a duration the short way: 400ms, 1.5s, 1h30m, 30d.
 func FormatDuration(d time.Duration) string {
-	if d <= 0 {
+	switch {
+	case d <= 0:
 		return "0s"
+	case d >= time.Second && d < time.Minute:
+		return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + "s"
 	}
 	var b strings.Builder
 	for _, u := range units()[1:] {
