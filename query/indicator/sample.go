@@ -86,9 +86,9 @@ func draw(counts []Slot, n int) []uint32 {
 	chosen := []uint32{}
 	var passed, taken int64
 	for _, s := range counts {
-		if passed += s.Bad; passed*int64(n) > taken*bad {
-			chosen = append(chosen, uint32(s.Start))
-			taken = passed*int64(n)/max(bad, 1) + 1
+		passed += s.Bad
+		if passes := (2*passed*int64(n) + bad) / max(2*bad, 1); s.Bad > 0 && passes > taken {
+			chosen, taken = append(chosen, uint32(s.Start)), passes
 		}
 	}
 	return chosen
