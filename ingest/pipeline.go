@@ -33,6 +33,9 @@ type Config struct {
 	// Indicators returns what is counted of the spans, once for every segment of the log; nil when nothing is. It has to know
 	// everything that is counted when Run starts to replay.
 	Indicators func() *tally.Set
+	// TallyAge is how long counts of indicators wait for more [5s]. It is the larger part of the time after which an
+	// objective knows of an event.
+	TallyAge time.Duration
 	// Tallied is called after each batch of counts that is in ClickHouse [nothing is]
 	Tallied func()
 	Logger  *slog.Logger // [slog.Default()]
@@ -43,6 +46,7 @@ const (
 	// Telemetry is to be seen two seconds after its acknowledgement; the rest is for the insert. Waiting longer makes fewer
 	// parts, which at a low rate is most of the cost.
 	defaultSegmentAge = 1600 * time.Millisecond
+	defaultTallyAge   = 5 * time.Second
 	// Larger blocks cost a little less CPU and hold proportionally more memory, here and in the engine.
 	defaultSegmentItems = 120_000
 	// The log and the embedded engine share a disk. This is room for the largest segment as a block, and for merging it.
@@ -81,6 +85,9 @@ func New(db *clickhouse.DB, cfg Config) (*Pipeline, error) {
 	}
 	if cfg.SegmentItems == 0 {
 		cfg.SegmentItems = defaultSegmentItems
+	}
+	if cfg.TallyAge == 0 {
+		cfg.TallyAge = defaultTallyAge
 	}
 	p := &Pipeline{cfg: cfg, db: db, logger: cfg.Logger.With("component", "ingest")}
 	var err error

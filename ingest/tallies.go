@@ -17,10 +17,6 @@ import (
 
 var talliedEvents = metrics.NewCounter(`loadline_ingest_tallied_events_total`)
 
-// tallyAge is how long counts of indicators wait for more. It is the larger part of the time after which an objective
-// knows of an event.
-const tallyAge = 5 * time.Second
-
 // tallyWindow is how long a segment is known whose counts are stored. It is replayed at the start if at all; this is
 // for a ClickHouse that is away then.
 const tallyWindow = time.Hour
@@ -48,7 +44,7 @@ func openTallies(p *Pipeline) (*tallies, error) {
 	log, err := wal.Open(wal.Config{
 		Dir:             dir,
 		MaxBytes:        p.cfg.MaxLogBytes,
-		SegmentAge:      tallyAge,
+		SegmentAge:      p.cfg.TallyAge,
 		DuplicateWindow: tallyWindow,
 		Logger:          p.logger,
 	})
