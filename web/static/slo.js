@@ -31,7 +31,6 @@ function hints() {
     p.classList.toggle('bad', bad); p.classList.toggle('dim', !bad);
     if (bad) field(name)?.setAttribute('aria-invalid', 'true'); else field(name)?.removeAttribute?.('aria-invalid');
   }
-  for (const d of $$('[data-list-for]', preview)) { const l = $('#l-' + d.dataset.listFor); if (l) l.replaceChildren(...$$('option', d)); d.remove(); }
 }
 /** @type {ReturnType<typeof setTimeout>} */
 let wait;

@@ -219,7 +219,7 @@ type Detail struct {
 	Edit, Report, YAML                   string
 	Topic                                string
 	Figures                              []Figure
-	Budget, Burn, Indicator              Chart
+	Budget, Burn                         Chart
 	Rules                                Rules
 	Spenders                             Spenders
 	Examples                             Examples
@@ -293,7 +293,10 @@ type Preview struct {
 }
 
 // A Hint is text for a field that is computed with the preview.
-type Hint struct{ Field, Text string }
+type Hint struct {
+	Field, Text string
+	Bad         bool
+}
 
 // Report is the monthly report of an SLO.
 type Report struct {

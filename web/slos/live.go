@@ -1,0 +1,96 @@
+package slos
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"loadline/slo"
+	"loadline/web/live"
+	"loadline/web/panel"
+	"loadline/web/slos/page"
+	"loadline/web/slos/screen"
+	"loadline/web/view"
+)
+
+// pushEvery is how often pages look at the state of objectives, which is evaluated every ten seconds.
+const pushEvery = 5 * time.Second
+
+// topicOf names what is pushed to a page: its parameters, as far as they matter.
+func topicOf(kind string, query url.Values, pairs ...string) string {
+	v := url.Values{}
+	for _, name := range []string{"range", "from", "to", "env", "tz", "health", "find", "group", "sort", "all"} {
+		if text := query.Get(name); text != "" {
+			v.Set(name, text)
+		}
+	}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		v.Del(pairs[i])
+		if pairs[i+1] != "" {
+			v.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return kind + "?" + v.Encode()
+}
+
+// Resolve finds what is behind the name of a topic, which comes back from browsers.
+func (s *Pages) Resolve(topic string) (live.Panel, bool) {
+	kind, rest, _ := strings.Cut(topic, "?")
+	values, err := url.ParseQuery(rest)
+	if err != nil {
+		return live.Panel{}, false
+	}
+	switch kind {
+	case "slos":
+		return live.Panel{Every: pushEvery, Compute: func(ctx context.Context) (live.Frame, error) {
+			return listFrame(ctx, view.Page{Path: "/slos", Query: values, Now: s.config.Now()}, s.config.Engine.Statuses())
+		}}, true
+	case "slo":
+		ref := slo.Ref{SLO: values.Get("name"), Objective: values.Get("objective"), Group: values.Get("group")}
+		return live.Panel{Every: pushEvery, Compute: func(ctx context.Context) (live.Frame, error) {
+			st, ok := s.config.Engine.Status(ref)
+			if !ok {
+				return live.Frame{}, fmt.Errorf("SLO %q is gone", ref.SLO)
+			}
+			return detailFrame(ctx, &st)
+		}}, true
+	}
+	return live.Panel{}, false
+}
+
+// listFrame is the list: numbers as texts, and the lines when their order or state is another one.
+func listFrame(ctx context.Context, p view.Page, all []slo.Status) (live.Frame, error) {
+	l := screen.Rows(p, all)
+	f := live.Frame{Cells: map[string]string{}}
+	var shape strings.Builder
+	for _, g := range l.Groups {
+		for i := range g.Rows {
+			r := &g.Rows[i]
+			f.Cells[r.Key+".a"], f.Cells[r.Key+".l"], f.Cells[r.Key+".b"], f.Cells[r.Key+".x"] = r.Attained, r.LeftText, r.Burn, r.Exhausted
+			fmt.Fprintf(&shape, "%q%s%s%t%t%.0f", r.Key, r.Health.Label, r.LeftClass, r.BurnBad, r.ExhaustedBad, r.Left)
+		}
+	}
+	html, err := panel.Markup(ctx, page.ListRows(l.Groups))
+	f.HTML, f.Shape = html, "l"+shape.String()
+	return f, err
+}
+
+// detailFrame is the key figures and rules of an objective.
+func detailFrame(ctx context.Context, st *slo.Status) (live.Frame, error) {
+	f := live.Frame{Cells: map[string]string{}}
+	for _, k := range screen.Figures(st) {
+		f.Cells[k.ID], f.Cells[k.ID+".u"], f.Cells[k.ID+".d"] = k.Value, k.Unit, k.Note
+	}
+	table := screen.Rules(st)
+	var shape strings.Builder
+	for i, r := range table.Rows {
+		f.Cells[r.Key+".s"], f.Cells[r.Key+".l"], f.Cells[r.Key+".r"] = r.Short, r.Long, r.Reason
+		shape.WriteString(strconv.Itoa(i) + r.State + r.Alerts + strconv.FormatBool(r.ShortBad) + strconv.FormatBool(r.LongBad) + strconv.FormatBool(r.Reason == ""))
+	}
+	html, err := panel.Markup(ctx, page.RuleRows(table))
+	f.HTML, f.Shape = html, "r"+shape.String()
+	return f, err
+}

@@ -1,0 +1,117 @@
+package screen
+
+import (
+	"math"
+	"time"
+
+	"loadline/query"
+	"loadline/slo"
+	"loadline/slo/backtest"
+	"loadline/slo/budget"
+	"loadline/slo/spec"
+	"loadline/web/screen"
+	"loadline/web/slos/page"
+	"loadline/web/view"
+)
+
+// columnsOf are a chart's times.
+func columnsOf(from time.Time, step time.Duration) view.Columns {
+	return view.Columns{T0: from.Unix(), Step: max(int64(step/time.Second), 1)}
+}
+
+// hundredfold writes shares as percent.
+func hundredfold(values []float64) view.Numbers {
+	out := make(view.Numbers, len(values))
+	for i, v := range values {
+		out[i] = v * 100
+	}
+	return out
+}
+
+// Budget draws what is left of the budget beside an even spend, with incidents, corrections and deployments.
+func Budget(st *slo.Status, b slo.BudgetChart, marks []view.Mark, corrected []slo.Correction) page.Chart {
+	c := page.Chart{Chart: view.Chart{
+		ID: "budget", Title: "Error budget left", Sub: window(st.Window), Unit: "pct", Floor: 100, Size: "lg", Marks: marks,
+		Series: []view.Series{{Label: "Even spend", Color: "idle"}, {Label: "Left", Color: "c1", Area: true}},
+		Empty:  "Nothing was counted yet", Columns: columnsOf(b.From, b.Step),
+	}, Dash: []int{0}}
+	c.Y = []view.Numbers{hundredfold(b.Even), hundredfold(b.Left)}
+	c.Zones = append(incidentZones(b.Incidents), correctionZones(corrected)...)
+	return c
+}
+
+func incidentZones(list []backtest.Incident) []page.Zone {
+	var out []page.Zone
+	for _, i := range list {
+		out = append(out, page.Zone{From: i.From, To: i.To, Color: "crit"})
+	}
+	return out
+}
+
+func correctionZones(list []slo.Correction) []page.Zone {
+	var out []page.Zone
+	for _, c := range list {
+		if !c.Withdrawn {
+			out = append(out, page.Zone{From: c.From.Unix(), To: c.To.Unix(), Color: "idle"})
+		}
+	}
+	return out
+}
+
+// Burn draws the burn rates of the windows of the fastest page with the thresholds of all rules.
+func Burn(st *slo.Status, b slo.BurnChart, marks []view.Mark) page.Chart {
+	c := page.Chart{Chart: view.Chart{
+		ID: "burn", Title: "Burn rate", Sub: "1× spends the budget exactly", Unit: "burn", Size: "lg", Marks: marks, Empty: "Nothing was counted in this range",
+		Columns: columnsOf(b.From, b.Step), Topic: "",
+	}}
+	colors := []string{"c1", "err", "c3", "c2"}
+	for i, line := range b.Lines {
+		c.Series = append(c.Series, view.Series{Label: view.Span(line.Window), Color: colors[min(i, len(colors)-1)]})
+		c.Y = append(c.Y, view.Numbers(line.Values))
+	}
+	var tiers []budget.Tier
+	for i := range st.Rules {
+		t := st.Rules[i].Tier
+		t.Severity = budget.Severity(st.Rules[i].Severity)
+		tiers = append(tiers, t)
+	}
+	c.Lines, c.Floor = levels(tiers)
+	return c
+}
+
+// levels are the thresholds of rules as lines of a chart, and how high the chart has to be for the lowest page.
+func levels(tiers []budget.Tier) (lines []page.Line, floor float64) {
+	floor = math.Inf(1)
+	for _, t := range tiers {
+		l := page.Line{Value: t.Burn.Float(), Label: string(t.Severity) + " " + threshold(t.Burn.Float()), Color: "warn"}
+		if t.Severity == budget.Page {
+			l.Color = "crit"
+		}
+		lines = append(lines, l)
+		if t.Severity == budget.Page || math.IsInf(floor, 1) {
+			floor = min(floor, l.Value*1.15)
+		}
+	}
+	if math.IsInf(floor, 1) {
+		floor = 2
+	}
+	return lines, floor
+}
+
+// Unevaluated is the status of an objective that the engine has not evaluated yet.
+func Unevaluated(s *spec.SLO, o *spec.Objective) slo.Status {
+	none := math.NaN()
+	return slo.Status{
+		Ref: slo.Ref{SLO: s.Name, Objective: o.Name}, Title: s.Title(), Promise: spec.Promise(s, o), Service: s.Service, Owner: s.Owner, Runbook: s.Runbook,
+		Target: o.Target, Window: o.Window, Method: o.Method, Health: slo.Counting,
+		Attained: none, Left: none, Projected: none, Burn1h: none, Low: none, High: none, OneBad: none,
+	}
+}
+
+// Deploys are the deployments of an objective's service as charts mark them.
+func Deploys(st *slo.Status, list []query.Deployment) []view.Mark {
+	if st.Service == "" {
+		return nil
+	}
+	return screen.Marks(list, false)
+}

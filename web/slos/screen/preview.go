@@ -1,0 +1,178 @@
+package screen
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"loadline/query/indicator"
+	"loadline/slo"
+	"loadline/slo/backtest"
+	"loadline/slo/budget"
+	"loadline/slo/rule"
+	"loadline/slo/spec"
+	"loadline/web/slos/page"
+	"loadline/web/view"
+)
+
+// PreviewLength is how much of the past a definition is tried on.
+const PreviewLength = 30 * 24 * time.Hour
+
+// Preview shows what a definition would have done.
+func Preview(p view.Page, out *page.Preview, s *spec.SLO, v *slo.Preview, took time.Duration) {
+	o := &s.Objectives[0]
+	out.Promise = spec.Promise(s, o)
+	out.Took = view.Duration(took)
+	out.Note = qualityNote(p, &v.Quality)
+	if len(v.Points) == 0 || v.Total == 0 {
+		out.Empty = "Nothing of the last 30 days matches. Check the service and its endpoints; what arrives from now on will be counted."
+		return
+	}
+	out.Facts = previewFacts(o, &v.Result)
+	out.Budget, out.Burn = previewCharts(o, &v.Result)
+	out.Alerts = previewAlerts(p, v.Events)
+	out.Grid = previewGrid(o, v.Grid)
+}
+
+// qualityNote says how exact a preview is.
+func qualityNote(p view.Page, q *indicator.Quality) string {
+	switch {
+	case q.Approximate:
+		return fmt.Sprintf("about: durations are known by buckets, bad events are between %s and %s", view.Count(float64(q.BadLow)), view.Count(float64(q.BadHigh)))
+	case q.Source == indicator.FromSpans && !q.From.IsZero() && p.Now.Sub(q.From) < PreviewLength-time.Hour:
+		return "from spans since " + Moment(p, q.From) + "; the rest is counted after you save, in about " + view.Span(max(q.Full, time.Second))
+	case q.Resolution > 10*time.Second:
+		return "older counts are known by " + view.Span(q.Resolution)
+	}
+	return "exact"
+}
+
+func previewFacts(o *spec.Objective, r *backtest.Result) []page.Figure {
+	good := page.Figure{Label: "You would have attained", Value: Percent(r.Attained), NoteClass: "good"}
+	if r.Attained < o.Target.Float() {
+		good.NoteClass = "bad"
+	}
+	rest := page.Figure{Label: "Budget left today", Value: Left(r.Left)}
+	if r.Left <= 0 {
+		rest.NoteClass = "bad"
+	}
+	caught := page.Figure{Label: "Caught real incidents", Value: fmt.Sprintf("%d of %d", r.Caught, len(r.Incidents)), Title: "incidents are stretches of time with unusually many bad events"}
+	if len(r.Incidents) == 0 {
+		caught.Value = "none to catch"
+	}
+	delay := page.Figure{Label: "Median time to detect", Value: view.None}
+	if r.Caught > 0 {
+		delay.Value = view.Span(r.Delay)
+	}
+	tightest := page.Figure{Label: "Tightest objective you meet", Value: Percent(r.Tightest)}
+	if r.Tightest <= 0 {
+		tightest.Value = view.None
+	}
+	return []page.Figure{
+		good, rest,
+		{Label: "Pages / tickets", Value: fmt.Sprintf("%d / %d", r.Pages, r.Tickets), Title: fmt.Sprintf("%.1f pages and %.1f tickets a week; %d pages outside of incidents", r.PagesPerWeek, r.TicketsPerWeek, r.False)},
+		caught, delay, tightest,
+	}
+}
+
+// previewCharts are the budget and the burn rate over the whole time.
+func previewCharts(o *spec.Objective, r *backtest.Result) (left, burn page.Chart) {
+	n := len(r.Points)
+	first, last := r.Points[0].At, r.Points[n-1].At
+	step := max((last-first)/int64(max(n-1, 1)), 1)
+	even, rest, long, short := make([]float64, n), make([]float64, n), make(view.Numbers, n), make(view.Numbers, n)
+	for i, pt := range r.Points {
+		even[i], rest[i], long[i], short[i] = 1-float64(i)/float64(max(n-1, 1)), pt.Left, pt.BurnLong, pt.BurnShort
+	}
+	st := slo.Status{Window: o.Window, Target: o.Target}
+	left = Budget(&st, slo.BudgetChart{From: time.Unix(first, 0), Step: time.Duration(step) * time.Second, Left: rest, Even: even, Incidents: r.Incidents}, nil, nil)
+	left.Sub, left.Size = "30 days; incidents are tinted", ""
+	burn = page.Chart{Chart: view.Chart{
+		ID: "burn", Title: "Burn rate", Sub: "alerts are tinted", Unit: "burn", Empty: "No rule to compare with",
+		Columns: view.Columns{T0: first, Step: step}, Series: []view.Series{{Label: "long", Color: "c1"}, {Label: "short", Color: "err"}},
+	}, Zones: alertZones(r.Events, last)}
+	if tiers := o.Policy.Tiers; len(tiers) > 0 {
+		burn.Series[0].Label, burn.Series[1].Label = view.Span(tiers[0].Long), view.Span(tiers[0].Short)
+	}
+	burn.Y = []view.Numbers{long, short}
+	burn.Lines, burn.Floor = levels(o.Policy.Tiers)
+	return left, burn
+}
+
+// alertZones are the times in which rules would have fired.
+func alertZones(events []rule.Change, end int64) []page.Zone {
+	open := map[string]int{}
+	var out []page.Zone
+	for i := range events {
+		e := &events[i]
+		switch e.State {
+		case "firing":
+			color := "warn"
+			if e.Severity == budget.Page {
+				color = "crit"
+			}
+			open[e.Tier] = len(out)
+			out = append(out, page.Zone{From: e.At, To: end, Color: color})
+		case "resolved":
+			if j, ok := open[e.Tier]; ok {
+				out[j].To = e.At
+				delete(open, e.Tier)
+			}
+		}
+	}
+	return out
+}
+
+// maxAlerts is how many alerts the preview lists.
+const maxAlerts = 8
+
+// previewAlerts lists the alerts that there would have been, the newest first.
+func previewAlerts(p view.Page, events []rule.Change) view.Plain {
+	t := view.Plain{Title: "Alerts that there would have been", Empty: "Nobody would have been told anything.", Heads: []view.Column{
+		{Label: "Time"}, {Label: "What"}, {Label: "Burn", Numeric: true}, {Label: "Lasted", Numeric: true},
+	}}
+	ends := map[string]int64{}
+	fired := 0
+	for i := len(events) - 1; i >= 0; i-- {
+		e := &events[i]
+		switch e.State {
+		case "resolved":
+			ends[e.Tier] = e.At
+		case "firing":
+			fired++
+			if fired > maxAlerts {
+				continue
+			}
+			lasted := view.None
+			if end, ok := ends[e.Tier]; ok {
+				lasted = view.Span(time.Duration(end-e.At) * time.Second)
+			}
+			at := time.Unix(e.At, 0)
+			t.Rows = append(t.Rows, []view.Cell{
+				{Text: Moment(p, at), Title: p.Moment(at)}, {Text: Severity(string(e.Severity)), Title: e.Reason}, {Text: burnRate(e.BurnLong)}, {Text: lasted},
+			})
+			delete(ends, e.Tier)
+		}
+	}
+	if fired > maxAlerts {
+		t.Sub = fmt.Sprintf("the newest %d of %d", maxAlerts, fired)
+	}
+	return t
+}
+
+// previewGrid compares objectives and policies.
+func previewGrid(o *spec.Objective, cells []backtest.Cell) view.Plain {
+	t := view.Plain{Title: "What if", Sub: "other objectives and policies", Empty: "There is nothing to compare.", Heads: []view.Column{
+		{Label: "Objective"}, {Label: "Policy"}, {Label: "Pages/week", Numeric: true}, {Label: "Caught", Numeric: true}, {Label: "Budget left", Numeric: true},
+	}}
+	for i := range cells {
+		c := &cells[i]
+		name := c.Target.String()
+		if c.Target.Good.Cmp(o.Target.Good) == 0 && c.Preset == o.Preset {
+			name += " (this)"
+		}
+		pages := math.Round(c.PagesPerWeek*10) / 10
+		t.Rows = append(t.Rows, []view.Cell{{Text: name}, {Text: c.Preset, Dim: true}, {Text: fmt.Sprint(pages)}, {Text: fmt.Sprint(c.Caught)}, {Text: Left(c.Left)}})
+	}
+	return t
+}
