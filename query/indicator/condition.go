@@ -18,9 +18,10 @@ type conditions struct {
 	sql.Where        // what the events are, without time
 	bad       string // whether one is bad; of rollups without durations
 
-	on       filter.Table
-	service  string
-	resource []string // texts that are asked of resources; joined as columns r0, r1, ...
+	on         filter.Table
+	service    string
+	attributes bool     // attributes of spans are read
+	resource   []string // texts that are asked of resources; joined as columns r0, r1, ...
 }
 
 // newConditions refuses indicators that cannot be counted by. What the rollups do not know is left out for them; see
@@ -181,6 +182,7 @@ func (c *conditions) value(key string) string {
 	if !attr.OfSpan {
 		return otherwise
 	}
+	c.attributes = true
 	return c.firstOf(attr.Names, otherwise)
 }
 

@@ -38,30 +38,27 @@ const maxRows = 1_000_000
 // far as MaxGroups allows for those with the most events. It reads all spans of the range, so callers ask for long ranges
 // in parts: an answer of more than a million rows is refused.
 func Count(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time, known ...string) ([]Slot, error) {
+	var groups []string
+	if ind.GroupBy != "" {
+		var err error
+		if groups, err = groupsOf(ctx, db, ind, from, to, known); err != nil {
+			return nil, err
+		}
+	}
 	c, err := newConditions(ind, filter.OnSpans)
 	if err != nil {
 		return nil, err
 	}
 	c.between(from, to)
-	list, err := countSlots(ctx, db, c, "''")
-	if err != nil || ind.GroupBy == "" {
-		return list, err
+	group := "''"
+	if len(groups) > 0 {
+		value := c.value(ind.GroupBy)
+		group = "if(" + value + " IN " + c.Texts(groups) + ", " + value + ", '')"
 	}
-	groups, err := groupsOf(ctx, db, ind, from, to, known)
-	if err != nil || len(groups) == 0 {
-		return list, err
-	}
-	if c, err = newConditions(ind, filter.OnSpans); err != nil {
-		return nil, err
-	}
-	c.between(from, to)
-	group := c.value(ind.GroupBy)
-	c.Add(group + " IN " + c.Texts(groups))
-	apart, err := countSlots(ctx, db, c, group)
-	return merge(list, apart), err
+	return countSlots(ctx, db, c, group)
 }
 
-// countSlots adds up events by slot and by a text of theirs.
+// countSlots adds up events by slot, and those of each group apart, which is a text of theirs and empty for those in none.
 func countSlots(ctx context.Context, db *clickhouse.DB, c *conditions, group string) ([]Slot, error) {
 	statement := `
 SELECT toInt64(toUnixTimestamp(slice)) AS at, toString(` + group + `) AS grp, sumIf(weight, ` + c.bad + `), sum(weight)
@@ -70,19 +67,43 @@ WHERE ` + c.String() + `
 GROUP BY at, grp
 ORDER BY at, grp
 LIMIT ` + strconv.Itoa(maxRows+1)
-	var list []Slot
+	var list []sum
 	err := sql.Scan(ctx, db, "events", statement, c.Args, func(rows driver.Rows) error {
-		var s Slot
-		var bad, total float64
-		err := rows.Scan(&s.Start, &s.Group, &bad, &total)
-		s.Bad, s.Total = whole(s.Start, bad), whole(s.Start, total)
+		var s sum
+		err := rows.Scan(&s.start, &s.group, &s.bad, &s.total)
 		list = append(list, s)
 		return err
 	})
 	if len(list) > maxRows {
 		return nil, fmt.Errorf("events of service %q: more than %d counts, ask for less time at once", c.service, maxRows)
 	}
-	return list, err
+	return fold(list), err
+}
+
+// sum is the weights of the events of a group in a slot, or of those in no group.
+type sum struct {
+	start      int64
+	group      string
+	bad, total float64
+}
+
+// fold makes counts of sums, which are in order: of all events of a slot, and then of its groups.
+func fold(list []sum) []Slot {
+	var out []Slot
+	for len(list) > 0 {
+		all := sum{start: list[0].start}
+		n := 0
+		for ; n < len(list) && list[n].start == all.start; n++ {
+			all.bad, all.total = all.bad+list[n].bad, all.total+list[n].total
+		}
+		for i, s := range append([]sum{all}, list[:n]...) {
+			if i == 0 || s.group != "" {
+				out = append(out, Slot{s.start, s.group, whole(s.start, s.bad), whole(s.start, s.total)})
+			}
+		}
+		list = list[n:]
+	}
+	return out
 }
 
 // groupsOf returns the known groups, and others as long as there are places.
@@ -115,19 +136,6 @@ LIMIT ` + strconv.Itoa(places)
 		return err
 	})
 	return groups, err
-}
-
-// merge puts the counts of groups behind those of all events of their slots.
-func merge(all, apart []Slot) []Slot {
-	out := make([]Slot, 0, len(all)+len(apart))
-	for _, s := range all {
-		out = append(out, s)
-		for len(apart) > 0 && apart[0].Start == s.Start {
-			out = append(out, apart[0])
-			apart = apart[1:]
-		}
-	}
-	return out
 }
 
 // whole makes a sum of weights a count. What is not whole, because spans stand for others that were not sampled, is rounded

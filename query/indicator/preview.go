@@ -47,11 +47,14 @@ func Preview(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to
 	if err != nil {
 		return nil, Quality{}, err
 	}
-	blocks, err := survey(ctx, db, ind.Service, surveyRange(from, to))
+	blocks, err := survey(ctx, db, ind, surveyRange(from, to))
 	if err != nil {
 		return nil, Quality{}, err
 	}
-	quality := Quality{Source: FromSpans, From: from, Resolution: sli.Slot, Full: costOf(blocks)}
+	quality := Quality{Source: FromSpans, From: from, Resolution: sli.Slot}
+	for _, b := range blocks {
+		quality.Full += b.cost
+	}
 	if n := affordable(blocks, previewTime); n < len(blocks) {
 		quality.From = later(from, time.Unix(blocks[n-1].start, 0).UTC())
 		blocks = blocks[:n]

@@ -106,7 +106,7 @@ func TestPreviewRange(t *testing.T) {
 
 // TestAffordable bounds what is read of spans and says how far it came.
 func TestAffordable(t *testing.T) {
-	blocks := []block{{start: 30, own: 1e5}, {start: 20, own: 2e5}, {start: 10, own: 1e5}}
+	blocks := []block{{start: 30, cost: 100}, {start: 20, cost: 200}, {start: 10, cost: 100}}
 	f := func(budget time.Duration, want int) {
 		t.Helper()
 		if got := affordable(blocks, budget); got != want {
@@ -114,10 +114,24 @@ func TestAffordable(t *testing.T) {
 		}
 	}
 	f(0, 1)
-	f(blocks[0].cost(), 1)
-	f(blocks[0].cost()+blocks[1].cost(), 2)
-	f(costOf(blocks), 3)
+	f(100, 1)
+	f(300, 2)
+	f(399, 2)
+	f(400, 3)
 	f(time.Hour, 3)
+}
+
+func TestCostOf(t *testing.T) {
+	f := func(spans, own float64, slots int, attributes bool, want time.Duration) {
+		t.Helper()
+		if got := costOf(spans, own, slots, attributes); got != want {
+			t.Errorf("%v spans, %v own, %d slots: %v, want %v", spans, own, slots, got, want)
+		}
+	}
+	f(0, 0, 30, true, 0)
+	f(1000, 10, 30, false, 33*time.Microsecond) // one granule, whatever the service
+	f(1e6, 1e5, 30, true, 126304*time.Microsecond)
+	f(1e6, 1e6, 30, true, 208*time.Millisecond)
 }
 
 func TestBound(t *testing.T) {

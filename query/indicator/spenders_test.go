@@ -215,8 +215,8 @@ func TestDraw(t *testing.T) {
 func TestFinder(t *testing.T) {
 	second := sli.Slot.Seconds()
 	r := surveyRange(time.Unix(0, 0), time.Unix(900, 0))
-	blocks := []block{{start: 600, own: 1e6}, {start: 300, own: 1e6, bad: 3}, {start: 0, own: 1e6, bad: 1}}
-	cost := blocks[0].cost()
+	blocks := []block{{start: 600, cost: 1000}, {start: 300, cost: 1000, bad: 3}, {start: 0, cost: 1000, bad: 1}}
+	const cost = 1000
 	f := newFinder(r, blocks)
 	take := func(budget time.Duration, covered float64, slots int, first uint32) {
 		t.Helper()
@@ -231,9 +231,9 @@ func TestFinder(t *testing.T) {
 		t.Errorf("more: %+v", p)
 	}
 	// All at once needs no list, and without bad events the newest come first.
-	f = newFinder(r, []block{{start: 600, own: 1e6}, {start: 300, own: 1e6}})
+	f = newFinder(r, []block{{start: 600, cost: 1000}, {start: 300, cost: 1000}})
 	take(2*cost, 1, 0, 0)
-	f = newFinder(r, []block{{start: 300, own: 1e6}, {start: 600, own: 1e6}})
+	f = newFinder(r, []block{{start: 300, cost: 1000}, {start: 600, cost: 1000}})
 	take(cost, 0.5, int(300/second), 600)
 }
 

@@ -9,42 +9,46 @@ import (
 
 	"loadline/internal/clickhouse"
 	"loadline/internal/sli"
+	"loadline/query/filter"
 	"loadline/query/rollup"
 	"loadline/query/sql"
 )
 
 // block is a stretch of time with what the rollups know of its spans.
 type block struct {
-	start  int64   // Unix seconds
-	spans  float64 // stored ones, of all services
-	own    float64 // of the indicator's service
-	events float64 // as far as the rollups know the conditions
-	bad    float64 // of these, alike
+	start  int64         // Unix seconds
+	spans  float64       // stored ones, of all services
+	cost   time.Duration // of reading the events
+	events float64       // as far as the rollups know the conditions
+	bad    float64       // of these, alike
 }
 
-// What reading spans costs, measured on the demo: spans of other services are mostly passed over by their column service,
-// those of the service are looked at.
+// What reading costs per span, measured: of all services for columns by which spans are passed over, and of what stands
+// together with the service's for the other columns and for attributes.
 const (
-	spanPassed = 8 * time.Nanosecond
-	spanRead   = 600 * time.Nanosecond
+	passedCost     = 8 * time.Nanosecond
+	readCost       = 25 * time.Nanosecond
+	attributesCost = 200 * time.Nanosecond
 )
 
-func (b block) cost() time.Duration {
-	return time.Duration(b.spans*float64(spanPassed) + b.own*float64(spanRead))
-}
+// granule is how many spans the engine reads at once.
+const granule = 8192
 
-func costOf(blocks []block) time.Duration {
-	var sum time.Duration
-	for _, b := range blocks {
-		sum += b.cost()
+// costOf estimates what reading events of a service costs where there are so many spans, and so many of the service, in
+// some slots. In each slot the service's spans stand together, but granules begin before and end behind them.
+func costOf(spans, own float64, slots int, attributes bool) time.Duration {
+	each := readCost
+	if attributes {
+		each = attributesCost
 	}
-	return sum
+	read := min(spans, own+2*granule*float64(slots))
+	return time.Duration(spans*float64(passedCost) + read*float64(each))
 }
 
 // affordable is how many of the blocks, at least one, can be read in that time.
 func affordable(blocks []block, budget time.Duration) int {
 	for i, b := range blocks {
-		if budget -= b.cost(); budget < 0 && i > 0 {
+		if budget -= b.cost; budget < 0 && i > 0 {
 			return i
 		}
 	}
@@ -61,10 +65,14 @@ func surveyRange(from, to time.Time) rollup.Range {
 }
 
 // survey returns the blocks of a range that have spans, the newest first, without what is known of events.
-func survey(ctx context.Context, db *clickhouse.DB, service string, r rollup.Range) ([]block, error) {
+func survey(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, r rollup.Range) ([]block, error) {
+	c, err := newConditions(ind, filter.OnSpans)
+	if err != nil {
+		return nil, err
+	}
 	var w sql.Where
 	w.SliceRange(r.From, r.To)
-	own := "service = " + w.Text(service)
+	own := "service = " + w.Text(ind.Service)
 	width := strconv.Itoa(int(r.Step / time.Second))
 	statement := `
 SELECT toInt64(intDiv(toUnixTimestamp(slice), ` + width + `) * ` + width + `) AS at, toFloat64(sum(spans)), toFloat64(sumIf(spans, ` + own + `))
@@ -73,9 +81,11 @@ GROUP BY at
 ORDER BY at DESC
 LIMIT 20000`
 	var list []block
-	err := sql.Scan(ctx, db, "survey of spans", statement, w.Args, func(rows driver.Rows) error {
+	err = sql.Scan(ctx, db, "survey of spans", statement, w.Args, func(rows driver.Rows) error {
 		var b block
-		err := rows.Scan(&b.start, &b.spans, &b.own)
+		var own float64
+		err := rows.Scan(&b.start, &b.spans, &own)
+		b.cost = costOf(b.spans, own, int(r.Step/sli.Slot), c.attributes)
 		list = append(list, b)
 		return err
 	})
@@ -84,7 +94,7 @@ LIMIT 20000`
 
 // surveyEvents is survey with what the rollups know of the events of an indicator.
 func surveyEvents(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, r rollup.Range) ([]block, error) {
-	blocks, err := survey(ctx, db, ind.Service, r)
+	blocks, err := survey(ctx, db, ind, r)
 	if err != nil {
 		return nil, err
 	}
