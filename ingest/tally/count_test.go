@@ -36,6 +36,9 @@ type example struct {
 	weight                             int
 }
 
+// fractional is a weight of 4/3.
+const fractional = -1
+
 // send appends the span to a request as the only one of its resource.
 func (e *example) send(td ptrace.Traces, id int) {
 	rs := td.ResourceSpans().AppendEmpty()
@@ -59,8 +62,11 @@ func (e *example) send(td ptrace.Traces, id int) {
 	s.Status().SetCode(ptrace.StatusCode(e.status))
 	s.SetStartTimestamp(pcommon.NewTimestampFromTime(e.start))
 	s.SetEndTimestamp(pcommon.NewTimestampFromTime(e.start.Add(e.duration)))
-	if e.weight == 4 {
+	switch e.weight {
+	case 4:
 		s.TraceState().FromRaw("ot=th:c")
+	case fractional:
+		s.TraceState().FromRaw("ot=th:4")
 	}
 	for k, v := range e.attributes {
 		s.Attributes().PutStr(k, v)
@@ -425,5 +431,28 @@ func TestManyTests(t *testing.T) {
 	}
 	if n := len(slices.Collect(maps.Keys(tables["slo_slots_10s"]))); n != 200 || batch.Events() != 200 {
 		t.Errorf("%d rows of %d events", n, batch.Events())
+	}
+}
+
+// Sampled spans that stand for 4/3 each add up to as many as they stand for, although each segment has whole counts.
+func TestFractionsAddUp(t *testing.T) {
+	set := mustSet(t, sli.Counted{ID: 1, Indicator: sli.Indicator{Service: "a", GroupBy: "version", Bad: sli.Bad{Errors: true}}})
+	ok := &example{service: "a", version: "v", kind: 2, start: begin, weight: fractional}
+	failed := &example{service: "a", version: "v", kind: 2, start: begin, weight: fractional, status: 2}
+	view := build(t, ok, failed).View()
+	counter, batch := tally.NewCounter(), tally.NewBatch()
+	for range 3000 { // segments with one bad event of two
+		record, _ := counter.Count(set, view, nil)
+		if err := batch.Add(record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tables, _, _ := stored(t, batch)
+	for group, n := range map[string]count{
+		"all": tables["slo_slots_10s"][cell{1, "", begin.Unix()}], "v": tables["slo_slots_10s"][cell{1, "v", begin.Unix()}],
+	} {
+		if n.Total < 7900 || n.Total > 8100 || n.Bad < 3900 || n.Bad > 4100 {
+			t.Errorf("%s: %d of %d are bad, want about 4000 of 8000", group, n.Bad, n.Total)
+		}
 	}
 }

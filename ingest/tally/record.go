@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"maps"
-	"math"
 	"slices"
 )
 
@@ -30,11 +29,12 @@ func (m mark) compare(other mark) int {
 	return cmp.Or(cmp.Compare(m.indicator, other.indicator), cmp.Compare(m.slot, other.slot))
 }
 
-// sums are the counts of a segment. Spans that stand for others count as many as they stand for; rows are whole numbers.
+// sums are the counts of a segment. Spans that stand for others count as many as they stand for, rows are whole numbers.
 type sums struct {
-	rowOf  map[key]int32
-	counts []count
-	marks  map[mark]struct{}
+	rowOf   map[key]int32
+	counts  []count
+	marks   map[mark]struct{}
+	segment uint64 // numbers the segments that were counted
 }
 
 type count struct {
@@ -48,6 +48,7 @@ func (s *sums) reset() {
 	clear(s.rowOf)
 	clear(s.counts)
 	clear(s.marks)
+	s.segment++
 	s.counts = s.counts[:0]
 }
 
@@ -82,8 +83,9 @@ func (s *sums) append(dst []byte) []byte {
 		dst = binary.AppendUvarint(dst, uint64(len(c.group)))
 		dst = append(dst, c.group...)
 		dst = binary.LittleEndian.AppendUint32(dst, c.slot)
-		dst = binary.AppendUvarint(dst, whole(c.bad))
-		dst = binary.AppendUvarint(dst, whole(c.total))
+		bad, total := s.whole(c)
+		dst = binary.AppendUvarint(dst, bad)
+		dst = binary.AppendUvarint(dst, total)
 	}
 	for _, m := range slices.SortedFunc(maps.Keys(s.marks), mark.compare) {
 		dst = binary.LittleEndian.AppendUint64(dst, m.indicator)
@@ -95,7 +97,20 @@ func (s *sums) append(dst []byte) []byte {
 // maxCount bounds a count: sampled spans may claim to stand for anything.
 const maxCount = 1 << 53
 
-func whole(n float64) uint64 { return uint64(math.Round(min(n, maxCount))) }
+// whole rounds counts without bias: up by chance, as often as the fraction says, and both by the same chance, so that bad
+// stays within total. Always to the nearest would lose or invent the same part of every segment. Whole counts stay.
+func (s *sums) whole(c *count) (bad, total uint64) {
+	chance := float64(mix(c.indicator^mix(uint64(c.slot)^mix(s.segment)))>>11) / (1 << 53)
+	return uint64(min(c.bad, maxCount) + chance), uint64(min(c.total, maxCount) + chance)
+}
+
+// mix is the finalizer of SplitMix64: numbers that are alike become numbers that are not.
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
 
 var errDamaged = errors.New("record of counts is damaged")
 
