@@ -67,35 +67,6 @@ type Input struct {
 	Last int64
 }
 
-// Change is what happened to a tier at an evaluation, and the numbers that decided.
-type Change struct {
-	Tier     string
-	Severity budget.Severity
-	State    string // pending, firing, resolved, held, guarded, no_data, data, budget
-	At       int64
-	// Burn rates are those that were compared with the threshold: of a young objective, lowered by the part of the window that
-	// it covers.
-	BurnLong, BurnShort  float64
-	Threshold            float64
-	BadLong, TotalLong   uint64
-	BadShort, TotalShort uint64
-	Left                 float64 // of the budget
-	Coverage             float64 // share of the period, as far as it is past, in which events were counted
-	Reason               string  // one sentence
-}
-
-// What changes are.
-const (
-	ChangePending  = "pending"
-	ChangeFiring   = "firing"
-	ChangeResolved = "resolved"
-	ChangeHeld     = "held"
-	ChangeGuarded  = "guarded"
-	ChangeNoData   = "no_data"
-	ChangeData     = "data"
-	ChangeBudget   = "budget"
-)
-
 // tier is a compiled tier of a policy.
 type tier struct {
 	budget.Tier
@@ -108,6 +79,7 @@ type tier struct {
 type Rule struct {
 	target  budget.Target
 	window  budget.Window
+	method  budget.Method
 	policy  budget.Policy
 	unit    uint64 // what one event counts
 	tiers   []tier
@@ -119,7 +91,7 @@ type Rule struct {
 
 // Compile makes the rule of an objective. Its policy is one that [budget.Policy.Validate] accepts for the window.
 func Compile(target budget.Target, window budget.Window, method budget.Method, policy budget.Policy) *Rule {
-	r := &Rule{target: target, window: window, policy: policy, unit: budget.PerEvent(method)}
+	r := &Rule{target: target, window: window, method: method, policy: policy, unit: budget.PerEvent(method)}
 	for _, t := range policy.Tiers {
 		c := budget.Compile(target, t, policy, window.Nominal())
 		threshold, _ := c.Threshold()

@@ -18,11 +18,11 @@ func (r *Rule) Step(at int64, in Input, states []State) []Change {
 	}
 	rest := states[len(r.tiers):]
 	if m := e.stepMarks(rest); m != nil {
-		changes = append(changes, e.budgetChange(m))
+		changes = append(changes, e.beside(m.name, budget.Ticket, ChangeBudget, e.passed(m)))
 	}
 	if r.absent > 0 {
 		if state := e.stepNoData(&rest[len(r.marks)]); state != "" {
-			changes = append(changes, e.noDataChange(state))
+			changes = append(changes, e.beside(NoData, r.policy.NoDataAlert, state, e.absence(state)))
 		}
 	}
 	return changes
@@ -104,6 +104,7 @@ func (e *evaluation) stepFalse(s *State) string {
 	switch s.Phase {
 	case Pending:
 		s.Phase, s.Since = Inactive, 0
+		return ChangeLapsed
 	case Firing:
 		if s.Keep == 0 {
 			s.Keep = e.at
@@ -126,10 +127,21 @@ func unless(told bool, change string) string {
 // exceeds reports whether a window's burn rate is above the tier's.
 func (e *evaluation) exceeds(t *tier, window time.Duration, bad, total uint64) bool {
 	if e.policy.Mode == budget.ByBudget {
-		_, _, counted := e.period()
-		return t.condition.Exceeds(bad, e.Total, counted, window)
+		total, counted := e.traffic()
+		return total > 0 && t.condition.Exceeds(bad, total, counted, window)
 	}
 	return t.condition.Exceeds(bad, total, seconds(e.Covered), window)
+}
+
+// traffic is how many events there were in how much time, which says what the budget of a whole period is. A period of a
+// calendar that is shorter than the longest window says less about that than this window.
+func (e *evaluation) traffic() (total uint64, counted time.Duration) {
+	_, elapsed, counted := e.period()
+	if n := len(e.windows); !e.window.Rolling() && n > 0 && elapsed < e.windows[n-1] {
+		_, total = e.Sum(e.windows[n-1])
+		return total, min(max(seconds(e.Covered), 0), e.windows[n-1])
+	}
+	return e.Total, counted
 }
 
 // stepMarks returns the last mark that the budget has passed since the evaluation before. A mark speaks once: of a rolling
