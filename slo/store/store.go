@@ -6,7 +6,11 @@ import (
 	"context"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
 	"loadline/internal/clickhouse"
+	"loadline/query/sql"
+	"loadline/slo/store/block"
 )
 
 // Store reads and writes one database. It is safe for concurrent use, also by several processes on one database.
@@ -17,36 +21,8 @@ type Store struct {
 // New returns a store of a migrated database.
 func New(db *clickhouse.DB) *Store { return &Store{db: db} }
 
-// Object is a revision of a definition as it was written. Revisions are numbered through the whole installation: those that
-// were applied together share a number, and a higher one is newer.
-type Object struct {
-	Kind     string // SLO, SLI, Service, DataSource, AlertPolicy, AlertCondition or AlertNotificationTarget
-	Name     string
-	Revision uint64
-	At       time.Time // to the millisecond
-	Author   string
-	Source   string // file:PATH, api or ui
-	Text     string // YAML
-	Deleted  bool
-}
-
-// Append stores objects as revision base+1, all or none of them, and returns that number. base is the newest revision that
-// the caller has seen. If there is a newer one by now, it fails with [ErrConflict] and stores nothing. Revision of the
-// objects is ignored.
-func (s *Store) Append(ctx context.Context, base uint64, objects []Object) (uint64, error) {
-	return 0, nil
-}
-
-// Newest returns the newest revision of each object, deleted ones too, by kind and name, and the newest revision of all.
-func (s *Store) Newest(ctx context.Context) ([]Object, uint64, error) { return nil, 0, nil }
-
-// Revision returns the newest revision of all, 0 without any.
-func (s *Store) Revision(ctx context.Context) (uint64, error) { return 0, nil }
-
-// History returns up to limit revisions of an object, the newest first.
-func (s *Store) History(ctx context.Context, kind, name string, limit int) ([]Object, error) {
-	return nil, nil
-}
+// maxRows bounds answers that are about everything there is.
+const maxRows = 1_000_000
 
 // Indicator is something that is counted. One that nothing needs any more is retired, and never comes back.
 type Indicator struct {
@@ -58,11 +34,33 @@ type Indicator struct {
 
 // SaveIndicators stores indicators; those that exist are replaced.
 func (s *Store) SaveIndicators(ctx context.Context, now time.Time, indicators []Indicator) error {
-	return nil
+	return block.Insert(ctx, s.db, "slo_indicators", "", len(indicators),
+		block.UInt64("indicator", indicators, func(i *Indicator) uint64 { return i.ID }),
+		block.String("definition", indicators, func(i *Indicator) string { return i.Definition }),
+		block.Seconds("since", indicators, func(i *Indicator) int64 { return i.Since }),
+		block.Bool("retired", indicators, func(i *Indicator) bool { return i.Retired }),
+		block.Millis("updated", indicators, func(*Indicator) time.Time { return now }),
+	)
 }
 
 // Indicators returns all indicators that are not retired, by id.
-func (s *Store) Indicators(ctx context.Context) ([]Indicator, error) { return nil, nil }
+func (s *Store) Indicators(ctx context.Context) ([]Indicator, error) {
+	var out []Indicator
+	var w sql.Where
+	err := sql.Scan(ctx, s.db, "SLO indicators", `SELECT indicator, definition, since, retired
+FROM slo_indicators FINAL
+WHERE NOT retired
+ORDER BY indicator
+LIMIT `+w.Bind("UInt64", uint64(maxRows)), w.Args, func(row driver.Rows) error {
+		var i Indicator
+		var since time.Time
+		err := row.Scan(&i.ID, &i.Definition, &since, &i.Retired)
+		i.Since = since.Unix()
+		out = append(out, i)
+		return err
+	})
+	return out, err
+}
 
 // Backfill is how far the time before an indicator's first slot is counted: from Done on, downward to Wanted.
 type Backfill struct {
@@ -75,10 +73,36 @@ type Backfill struct {
 }
 
 // SaveBackfill stores the progress of a backfill.
-func (s *Store) SaveBackfill(ctx context.Context, now time.Time, b Backfill) error { return nil }
+func (s *Store) SaveBackfill(ctx context.Context, now time.Time, b Backfill) error {
+	one := []Backfill{b}
+	return block.Insert(ctx, s.db, "slo_backfills", "", 1,
+		block.UInt64("indicator", one, func(b *Backfill) uint64 { return b.Indicator }),
+		block.Seconds("wanted", one, func(b *Backfill) int64 { return b.Wanted }),
+		block.Seconds("done", one, func(b *Backfill) int64 { return b.Done }),
+		block.UInt64("events", one, func(b *Backfill) uint64 { return b.Events }),
+		block.Bool("finished", one, func(b *Backfill) bool { return b.Finished }),
+		block.String("error", one, func(b *Backfill) string { return b.Error }),
+		block.Millis("updated", one, func(*Backfill) time.Time { return now }),
+	)
+}
 
 // Backfills returns the progress of every backfill, by indicator.
-func (s *Store) Backfills(ctx context.Context) ([]Backfill, error) { return nil, nil }
+func (s *Store) Backfills(ctx context.Context) ([]Backfill, error) {
+	var out []Backfill
+	var w sql.Where
+	err := sql.Scan(ctx, s.db, "SLO backfills", `SELECT indicator, wanted, done, events, finished, error
+FROM slo_backfills FINAL
+ORDER BY indicator
+LIMIT `+w.Bind("UInt64", uint64(maxRows)), w.Args, func(row driver.Rows) error {
+		var b Backfill
+		var wanted, done time.Time
+		err := row.Scan(&b.Indicator, &wanted, &done, &b.Events, &b.Finished, &b.Error)
+		b.Wanted, b.Done = wanted.Unix(), done.Unix()
+		out = append(out, b)
+		return err
+	})
+	return out, err
+}
 
 // Correction is a stretch of time that does not count for an SLO. It converts to and from slo.Correction.
 type Correction struct {
@@ -93,63 +117,36 @@ type Correction struct {
 }
 
 // SaveCorrection stores a correction; one with the same SLO and ID and an older At is replaced.
-func (s *Store) SaveCorrection(ctx context.Context, c Correction) error { return nil }
+func (s *Store) SaveCorrection(ctx context.Context, c Correction) error {
+	one := []Correction{c}
+	return block.Insert(ctx, s.db, "slo_corrections", "", 1,
+		block.UInt64("id", one, func(c *Correction) uint64 { return c.ID }),
+		block.String("slo", one, func(c *Correction) string { return c.SLO }),
+		block.Seconds("start", one, func(c *Correction) int64 { return c.From.Unix() }),
+		block.Seconds("end", one, func(c *Correction) int64 { return c.To.Unix() }),
+		block.String("reason", one, func(c *Correction) string { return c.Reason }),
+		block.String("author", one, func(c *Correction) string { return c.Author }),
+		block.Millis("at", one, func(c *Correction) time.Time { return c.At }),
+		block.Bool("withdrawn", one, func(c *Correction) bool { return c.Withdrawn }),
+	)
+}
 
 // Corrections returns the corrections of an SLO, or of all with an empty name, the latest From first; withdrawn ones too.
-func (s *Store) Corrections(ctx context.Context, slo string) ([]Correction, error) { return nil, nil }
-
-// Event is what a rule did at an evaluation. Events that agree in everything up to State are one.
-type Event struct {
-	SLO, Objective, Group string
-	Tier                  string
-	At                    time.Time // event time, to the second
-	State                 string    // pending, firing, resolved, held, guarded, no_data, data or budget
-	Severity              string
-	Seen                  time.Time // when it was made, to the millisecond
-	BurnLong, BurnShort   float64
-	Threshold             float64
-	BadLong, TotalLong    uint64
-	BadShort, TotalShort  uint64
-	Left                  float64 // share of the budget
-	Coverage              float64
-	Reason                string
+func (s *Store) Corrections(ctx context.Context, slo string) ([]Correction, error) {
+	var w sql.Where
+	if slo != "" {
+		w.Add("slo = " + w.Text(slo))
+	}
+	var out []Correction
+	err := sql.Scan(ctx, s.db, "SLO corrections", `SELECT id, slo, start, "end", reason, author, at, withdrawn
+FROM slo_corrections FINAL
+WHERE `+w.String()+`
+ORDER BY start DESC, slo, id
+LIMIT `+w.Bind("UInt64", uint64(maxRows)), w.Args, func(row driver.Rows) error {
+		var c Correction
+		err := row.Scan(&c.ID, &c.SLO, &c.From, &c.To, &c.Reason, &c.Author, &c.At, &c.Withdrawn)
+		out = append(out, c)
+		return err
+	})
+	return out, err
 }
-
-// EventQuery selects events. Empty texts and zero times select any.
-type EventQuery struct {
-	SLO, Objective, Group string
-	States                []string
-	From, To              time.Time // From <= At < To
-	Limit                 int       // 0 means 1000
-}
-
-// AddEvents stores events. To repeat it does nothing.
-func (s *Store) AddEvents(ctx context.Context, events []Event) error { return nil }
-
-// Events returns events, the newest first.
-func (s *Store) Events(ctx context.Context, q EventQuery) ([]Event, error) { return nil, nil }
-
-// Firings is how often a tier of an objective, or of a group of it, fired.
-type Firings struct {
-	SLO, Objective, Group, Tier string
-	Count                       uint64
-}
-
-// Firings counts the firing events since a time.
-func (s *Store) Firings(ctx context.Context, from time.Time) ([]Firings, error) { return nil, nil }
-
-// State is the state of a rule after its last change.
-type State struct {
-	SLO, Objective, Group, Tier string
-	Phase                       string // inactive, pending or firing
-	Since                       int64  // Unix seconds, as Keep and At
-	Keep                        int64  // since when the condition of a firing tier does not hold; 0 while it does
-	At                          int64  // evaluation of the change; the newer of two states holds
-	Rule                        uint64 // of the definition that the state belongs to
-}
-
-// SaveStates stores states.
-func (s *Store) SaveStates(ctx context.Context, states []State) error { return nil }
-
-// States returns the newest state of each rule.
-func (s *Store) States(ctx context.Context) ([]State, error) { return nil, nil }
