@@ -121,7 +121,6 @@ func TestWilson(t *testing.T) {
 			t.Errorf("%d bad of %d: got %v to %v, want %v to %v", bad, total, l, h, low, high)
 		}
 	}
-	// From R: prop.test(good, total, correct = FALSE).
 	f(0, 0, 0, 1)
 	f(0, 1, 0.206549, 1)
 	f(1, 1, 0, 0.793451)

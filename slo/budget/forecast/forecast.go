@@ -17,7 +17,7 @@ type Spend struct {
 
 // Forecast says how a budget goes on.
 type Forecast struct {
-	Points []ForecastPoint `json:"points"` // at most 300, the first one is now; none without a forecast
+	Points []Point `json:"points"` // at most 300, the first one is now; none without a forecast
 	// Exhausted is when no budget is left; it is expected between Earliest and Latest in four of five cases. Each is zero
 	// where the forecast ends before.
 	Exhausted time.Time `json:"exhausted,omitzero"`
@@ -26,8 +26,9 @@ type Forecast struct {
 	Reason    string    `json:"reason"` // one sentence: what it is made from, or why there is none
 }
 
-// ForecastPoint is the share of the budget that is left at a time. It is between Low and High in four of five cases.
-type ForecastPoint struct {
+// Point is the share of the budget that is left at a time, of a calendar's period that of the whole period's budget. It is
+// between Low and High in four of five cases.
+type Point struct {
 	At   int64   `json:"at"` // Unix seconds
 	Left float64 `json:"left"`
 	Low  float64 `json:"low"`
@@ -47,14 +48,14 @@ const (
 
 // Predict forecasts a budget from the hours before now, in order; hours without events may be left out. Traffic is taken
 // to be that of the same hours of the last four weeks, or, with less than two weeks, of the same hours of the last days.
-// The share of bad events is taken to be that of the past days, yesterday's weighing half as much again as the day
-// before. Its bounds come from how much the days differ. A rolling window is forecast for its length, but at most 31 days;
+// The share of bad events is taken to be that of the past days, each of which weighs half as much as one three days
+// later. Its bounds come from how much the days differ. A rolling window is forecast for its length, but at most 31 days;
 // a calendar's period to its end. Times in which the past leaves a rolling window are part of it.
 func Predict(hours []Spend, now int64, target budget.Target, window budget.Window) Forecast {
 	if len(hours) == 0 || now-hours[0].Start < 24*hour {
 		return Forecast{Reason: "There is no forecast: events are known of less than a day."}
 	}
-	traffic, days := trafficOf(hours, now), sharesOf(hours, now)
+	expected, days := trafficOf(hours, now), sharesOf(hours, now)
 	if days.weight == 0 {
 		return Forecast{Reason: "There is no forecast: there were no events in the last four weeks."}
 	}
@@ -73,11 +74,14 @@ func Predict(hours []Spend, now int64, target budget.Target, window budget.Windo
 	}
 	f := Forecast{Reason: fmt.Sprintf("Taken from %s: traffic as in the same hours, and %.3g%% of events bad as lately.",
 		budget.FormatDuration(time.Duration(min(now-hours[0].Start, trafficWeeks*weekHours*hour))*time.Second), days.mean*100)}
-	every := max((end-now)/hour/(maxPoints-2), 1)
+	if !window.Rolling() {
+		p.whole = p.total + expected.between(now, end)
+	}
+	every := (end-now)/hour/(maxPoints-2) + 1
 	f.add(p.point(now), true)
 	for at, n := now, int64(1); at < end; n++ {
 		next := min((at/hour+1)*hour, end)
-		p.coming += traffic[at/hour%weekHours] * float64(next-at) / float64(hour)
+		p.coming += expected.between(at, next)
 		p.elapsed += next - at
 		at = next
 		if window.Rolling() {
@@ -89,7 +93,7 @@ func Predict(hours []Spend, now int64, target budget.Target, window budget.Windo
 }
 
 // add notes when a point is the first without budget, and keeps it if asked.
-func (f *Forecast) add(p ForecastPoint, keep bool) {
+func (f *Forecast) add(p Point, keep bool) {
 	mark := func(t *time.Time, left float64) {
 		if t.IsZero() && left <= 0 {
 			*t = time.Unix(p.At, 0).UTC()
@@ -109,6 +113,7 @@ type projection struct {
 	from       int64
 	bad, total float64 // of hours
 	coming     float64 // events since
+	whole      float64 // events of a calendar's period; 0 in a rolling window
 	elapsed    int64   // seconds since
 	target     budget.Target
 	days       shares
@@ -125,18 +130,18 @@ func (p *projection) forget(from int64) {
 
 // point is the budget at a time with the expected share of bad events, and with one that is greater or less by as much as
 // means of that many days differ.
-func (p *projection) point(at int64) ForecastPoint {
+func (p *projection) point(at int64) Point {
 	days := math.Max(float64(p.elapsed)/86_400, 1)
 	reach := z80 * p.days.spread * math.Sqrt(1/days+1/p.days.days)
 	left := func(share float64) float64 {
-		total := p.total + p.coming
+		total := max(p.total+p.coming, p.whole)
 		if total <= 0 {
 			return 1
 		}
 		bad := p.bad + p.coming*min(max(share, 0), 1)
 		return 1 - bad/total/p.target.Budget().Float()
 	}
-	return ForecastPoint{
+	return Point{
 		At:   at,
 		Left: left(p.days.mean),
 		Low:  left(p.days.mean + reach),
@@ -144,8 +149,22 @@ func (p *projection) point(at int64) ForecastPoint {
 	}
 }
 
-// trafficOf are the events to expect in each hour of a week, counted from the Unix epoch.
-func trafficOf(hours []Spend, now int64) [weekHours]float64 {
+// traffic are the events to expect in each hour of a week, counted from the Unix epoch.
+type traffic [weekHours]float64
+
+// between adds what is expected from a second to another.
+func (t *traffic) between(from, to int64) float64 {
+	var sum float64
+	for from < to {
+		next := min((from/hour+1)*hour, to)
+		sum += t[from/hour%weekHours] * float64(next-from) / float64(hour)
+		from = next
+	}
+	return sum
+}
+
+// trafficOf learns from the hours before now.
+func trafficOf(hours []Spend, now int64) *traffic {
 	cycle := int64(weekHours)
 	if now-hours[0].Start < 2*weekHours*hour {
 		cycle = 24
@@ -154,7 +173,7 @@ func trafficOf(hours []Spend, now int64) [weekHours]float64 {
 	current := now / hour
 	cycles := min((current-hours[0].Start/hour)/cycle, trafficWeeks*weekHours/cycle)
 	first := current - cycles*cycle
-	var sums [weekHours]float64
+	var sums traffic
 	for _, h := range hours {
 		if at := h.Start / hour; at >= first && at < current {
 			sums[at%cycle] += float64(h.Total)
@@ -166,7 +185,7 @@ func trafficOf(hours []Spend, now int64) [weekHours]float64 {
 	for i := range sums {
 		sums[i] /= float64(max(cycles, 1))
 	}
-	return sums
+	return &sums
 }
 
 // shares are the shares of bad events of the past days.
