@@ -41,10 +41,7 @@ func (o *Objective) Check() []Finding {
 	var list []Finding
 	fail := func(a Aspect, err error) {
 		if err != nil {
-			message, remedy, _ := strings.Cut(err.Error(), ": ")
-			if strings.Contains(remedy, ": ") || remedy == "" {
-				message, remedy = err.Error(), ""
-			}
+			message, remedy := Explain(err)
 			list = append(list, Finding{a, Error, message, remedy})
 		}
 	}
@@ -78,7 +75,7 @@ func (i *Indicator) check() []Finding {
 	switch {
 	case i.Spans != nil:
 		if err := i.Spans.Validate(); err != nil {
-			return bad(err.Error(), "")
+			return bad(Explain(err))
 		}
 		if b := i.Spans.Bad; !b.Errors && len(b.HTTP) == 0 && len(b.GRPC) == 0 && b.Slower == 0 && len(b.Matchers) == 0 {
 			return bad("nothing makes an event bad, so that the promise cannot be broken", "say what makes one good or bad")
@@ -91,7 +88,7 @@ func (i *Indicator) check() []Finding {
 		}
 	case i.Composite != nil:
 		if err := budget.ValidateComposite(i.Composite.Method); err != nil {
-			return bad(err.Error(), "")
+			return bad(Explain(err))
 		}
 	default:
 		return bad("nothing is measured", "say which events are counted")

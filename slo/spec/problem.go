@@ -3,7 +3,9 @@ package spec
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 )
 
 // Severity says whether a definition can be used in spite of a problem.
@@ -64,4 +66,15 @@ func SortProblems(problems []Problem) {
 	slices.SortStableFunc(problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
+}
+
+var remedies = regexp.MustCompile(`[:;,] ((?:write|use|leave|give|make|name) .*)$`)
+
+// Explain splits what an error says into what is wrong and what to write instead, which may be empty.
+func Explain(err error) (message, remedy string) {
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	if at := remedies.FindStringSubmatchIndex(text); at != nil {
+		return text[:at[0]], text[at[2]:]
+	}
+	return text, ""
 }

@@ -150,7 +150,10 @@ func slicesOf(d time.Duration) string {
 	case time.Hour:
 		return "hours"
 	}
-	return spaced(d) + " slices"
+	if d%time.Minute == 0 {
+		return fmt.Sprintf("%d-minute slices", d/time.Minute)
+	}
+	return fmt.Sprintf("%g-second slices", d.Seconds())
 }
 
 // shorten keeps a sentence readable that quotes a query.

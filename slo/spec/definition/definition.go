@@ -168,7 +168,9 @@ func Read(file string, text []byte) ([]spec.SLO, []spec.Problem) {
 		return nil, problems
 	}
 	slos, more := Resolve(objects)
-	return slos, append(problems, more...)
+	problems = append(problems, more...)
+	spec.SortProblems(problems)
+	return slos, problems
 }
 
 // Export writes an SLO in a format. Native and OpenSLO read back as the same SLO; OpenSLO fails where its objectives

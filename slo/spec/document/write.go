@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -29,7 +30,15 @@ func (b *Builder) Text(name, text string) {
 func textNode(text string) *yaml.Node {
 	n := &yaml.Node{}
 	n.SetString(text)
+	if oldBool(text) {
+		n.Style = yaml.DoubleQuotedStyle
+	}
 	return n
+}
+
+// oldBool tells the words that readers of YAML 1.1 take for truth values.
+func oldBool(text string) bool {
+	return slices.Contains([]string{"y", "yes", "on", "n", "no", "off"}, strings.ToLower(text))
 }
 
 // Number sets a number as it is written.
@@ -169,11 +178,13 @@ func (b *Builder) Single() string {
 }
 
 // YAML is the mapping as a document.
-func (b *Builder) YAML() ([]byte, error) {
+func (b *Builder) YAML() ([]byte, error) { return write(b.node) }
+
+func write(n *yaml.Node) ([]byte, error) {
 	var out bytes.Buffer
 	e := yaml.NewEncoder(&out)
 	e.SetIndent(2)
-	if err := e.Encode(b.node); err != nil {
+	if err := e.Encode(n); err != nil {
 		return nil, fmt.Errorf("write YAML: %w", err)
 	}
 	if err := e.Close(); err != nil {
@@ -183,7 +194,7 @@ func (b *Builder) YAML() ([]byte, error) {
 }
 
 func encode(n *yaml.Node) string {
-	text, err := yaml.Marshal(n)
+	text, err := write(n)
 	if err != nil {
 		panic("BUG: a node that was built cannot be written: " + err.Error())
 	}

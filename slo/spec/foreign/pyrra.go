@@ -40,7 +40,7 @@ func Pyrra(d *document.Document) []spec.SLO {
 	length := body.Require("window", "write a duration such as 28d")
 	var err error
 	if o.Target, err = budget.ParsePercent(target.Scalar()); err != nil && target.Set() {
-		target.Error(err.Error(), "")
+		target.Error(spec.Explain(err))
 	}
 	if length.Set() {
 		o.Window.Length, err = phrase.ParseDuration(length.Scalar())

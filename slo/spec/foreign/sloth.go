@@ -86,7 +86,7 @@ func (r *slothReader) slo(v document.Value) spec.SLO {
 	o := spec.Objective{Name: "default", Window: budget.Window{Length: 30 * budget.Day}}
 	var err error
 	if o.Target, err = budget.ParsePercent(goal.Scalar()); err != nil && goal.Set() {
-		goal.Error(err.Error(), "")
+		goal.Error(spec.Explain(err))
 	}
 	source := m.Require("sli", "write events with error_query and total_query")
 	o.Indicator.Ratio = r.sli(source)
@@ -108,11 +108,11 @@ var (
 
 // slothQuery makes an expression that counts the events of a window of one that gives their rate.
 func slothQuery(v document.Value) string {
-	text := slothWindow.ReplaceAllString(v.Text(), expression.Window)
+	text := slothWindow.ReplaceAllLiteralString(v.Text(), expression.Window)
 	if text != "" && !strings.Contains(text, expression.Window) {
 		v.Warn("has no {{.window}}", "write the range of its selectors as [{{.window}}]")
 	}
-	return rate.ReplaceAllString(text, "increase(")
+	return rate.ReplaceAllLiteralString(text, "increase(")
 }
 
 func (r *slothReader) sli(v document.Value) *spec.Ratio {
@@ -130,7 +130,7 @@ func (r *slothReader) sli(v document.Value) *spec.Ratio {
 	if raw.Set() {
 		body := raw.Map()
 		query := body.Require(r.called("error_ratio_query", "errorRatioQuery"), "write the share of bad events as PromQL")
-		text := slothWindow.ReplaceAllString(query.Text(), expression.Window)
+		text := slothWindow.ReplaceAllLiteralString(query.Text(), expression.Window)
 		body.Done()
 		return spec.RatioOfShare(text, true)
 	}
@@ -195,7 +195,7 @@ func ignore(m *document.Map, name, why string) {
 
 // named makes an RFC 1123 label of a name.
 func named(v document.Value, text string) string {
-	name := strings.Trim(outside.ReplaceAllString(strings.ToLower(text), "-"), "-")
+	name := strings.Trim(outside.ReplaceAllLiteralString(strings.ToLower(text), "-"), "-")
 	if len(name) > 63 || name == "" {
 		v.Error(fmt.Sprintf("%q makes no name", text), spec.NameRemedy)
 	}

@@ -99,6 +99,7 @@ func (r *reader) spans(o *spec.Objective) document.Value {
 		i.Matchers, err = phrase.ParseWhere(v.Text())
 		phrase.Report(v, err)
 	}
+	r.checkFields(i)
 	ok := readBad(i, at, bad)
 	if !ok || i.Service == "" {
 		i.Bad.Errors, i.Service = true, "unknown" // that is reported; what else is wrong shall be found too
@@ -126,4 +127,25 @@ func readBad(i *sli.Indicator, good, bad document.Value) bool {
 		phrase.Report(bad, ofBad)
 	}
 	return ofGood == nil && ofBad == nil
+}
+
+// checkFields reports what cannot be counted by at the field that says it, and takes it out.
+func (r *reader) checkFields(i *sli.Indicator) {
+	const someone = "service"
+	for _, part := range []struct {
+		field     string
+		indicator sli.Indicator
+		remove    func()
+	}{
+		{"kinds", sli.Indicator{Service: someone, Kinds: i.Kinds}, func() { i.Kinds = nil }},
+		{"operations", sli.Indicator{Service: someone, Operations: i.Operations}, func() { i.Operations = nil }},
+		{"where", sli.Indicator{Service: someone, Matchers: i.Matchers}, func() { i.Matchers = nil }},
+		{"max_groups", sli.Indicator{Service: someone, MaxGroups: i.MaxGroups}, func() { i.MaxGroups = 0 }},
+		{"group_by", sli.Indicator{Service: someone, GroupBy: i.GroupBy}, func() { i.GroupBy = "" }},
+	} {
+		if err := part.indicator.Validate(); err != nil {
+			phrase.Report(r.get(part.field), err)
+			part.remove()
+		}
+	}
 }

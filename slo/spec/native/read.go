@@ -182,25 +182,31 @@ func (r *reader) list(v document.Value) []spec.Objective {
 func (r *reader) objective(called string) spec.Objective {
 	o := spec.Objective{Name: called}
 	at := r.get("objective")
+	goal, err := phrase.ParseGoal(at.Scalar())
 	if !at.Set() {
 		at.Error("is missing", `say what is promised, as in objective: 99.9% over 30 days`)
-	}
-	goal, err := phrase.ParseGoal(at.Scalar())
-	if at.Set() {
+	} else {
 		phrase.Report(at, err)
 	}
-	if at.Set() && err != nil {
-		return o
+	if err != nil {
+		goal = someGoal() // so that whatever else is wrong is found too
 	}
 	o.Target, o.Method, o.Window = goal.Target, goal.Method, goal.Window
 	source := r.indicator(&o)
-	r.slices(&o, goal)
+	if err == nil {
+		r.slices(&o, goal)
+	} else {
+		r.get("slices")
+	}
 	alert := r.get("alert")
 	Policy(alert, &o)
-	if at.Set() {
-		Report(&o, at, r.get("slices"), alert, source)
-	}
+	Report(&o, at, r.get("slices"), alert, source)
 	return o
+}
+
+// someGoal stands in for one that was not understood.
+func someGoal() phrase.Goal {
+	return phrase.Goal{Target: budget.Target{Good: budget.Ratio{Num: 99, Den: 100}}, Window: budget.Window{Length: 30 * budget.Day}}
 }
 
 // Report records what [spec.Objective.Check] finds at the values that it is about.

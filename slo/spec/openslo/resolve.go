@@ -3,6 +3,7 @@ package openslo
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"loadline/slo/budget"
 	"loadline/slo/spec"
@@ -39,7 +40,9 @@ func Resolve(objects []*Object) ([]spec.SLO, []spec.Problem) {
 
 func (r *resolver) add(at spec.Problem, message, remedy string) {
 	at.Object, at.Message, at.Remedy = r.object, message, remedy
-	r.problems = append(r.problems, at)
+	if !slices.Contains(r.problems, at) { // objectives share what they refer to
+		r.problems = append(r.problems, at)
+	}
 }
 
 func (r *resolver) exists(ref reference, kind string) bool {
@@ -119,7 +122,8 @@ func (r *resolver) indicator(s *slo, from *objective, to *spec.Objective) bool {
 	}
 	var err error
 	if to.Indicator, err = one.indicator(s.base.Service, from.op, from.value); err != nil {
-		r.add(one.at.Problem(), err.Error(), "")
+		message, remedy := spec.Explain(err)
+		r.add(one.at.Problem(), message, remedy)
 		return false
 	}
 	if c := to.Indicator.Composite; c != nil {
@@ -140,7 +144,7 @@ func (r *resolver) metric(m *metric) bool {
 			return false
 		}
 		if kind == "" {
-			kind = source.kind
+			kind = strings.ToLower(source.kind)
 		}
 	}
 	switch {
@@ -174,13 +178,10 @@ func (r *resolver) composite(o *Object, s *spec.SLO) {
 	if s.Objectives[0].Method == budget.Timeslices {
 		c.Method = budget.Any
 	}
-	target := s.Objectives[0].Target
 	for i, part := range s.Objectives {
 		c.Members = append(c.Members, spec.Member{SLO: s.Name, Objective: part.Name, Weight: o.slo.objectives[i].weight})
-		if part.Target.Good.Cmp(target.Good) < 0 {
-			target = part.Target
-		}
 	}
+	target := together(s.Objectives, c.Method == budget.Any)
 	first := s.Objectives[0]
 	whole := spec.Objective{
 		Name: "composite", Indicator: spec.Indicator{Composite: c}, Target: target, Window: first.Window,
@@ -189,7 +190,24 @@ func (r *resolver) composite(o *Object, s *spec.SLO) {
 	}
 	at := o.place
 	at.Severity = spec.Warning
-	r.add(at, fmt.Sprintf("the composite of the objectives has no target of its own and takes the lowest of theirs, %s", target),
+	r.add(at, fmt.Sprintf("the composite of the objectives has no target of its own and takes what they promise together, %s", target),
 		"write annotation "+prefix+"composite: none for objectives without a composite")
 	s.Objectives = append(s.Objectives, whole)
+}
+
+// maxDenominator is that of a target with nine decimals.
+const maxDenominator = 1_000_000_000
+
+// together is what objectives promise together: the lowest of their targets, or their product where all have to be good.
+func together(list []spec.Objective, all bool) budget.Target {
+	lowest, product := list[0].Target.Good, list[0].Target.Good
+	for _, o := range list[1:] {
+		if product = product.Mul(o.Target.Good); o.Target.Good.Cmp(lowest) < 0 {
+			lowest = o.Target.Good
+		}
+	}
+	if all && maxDenominator%product.Den == 0 {
+		return budget.Target{Good: product}
+	}
+	return budget.Target{Good: lowest}
 }

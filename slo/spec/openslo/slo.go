@@ -221,7 +221,7 @@ func readTarget(at, share, percent document.Value) budget.Target {
 	}
 	target, err := parse(v.Scalar())
 	if err != nil {
-		v.Error(err.Error(), "")
+		v.Error(spec.Explain(err))
 	}
 	return target
 }
@@ -252,7 +252,7 @@ func (o *objective) readSlices(m *document.Map) {
 	}
 	var err error
 	if o.Slices.Target, err = budget.ParseSliceTarget(target.Scalar()); err != nil {
-		target.Error(err.Error(), "")
+		target.Error(spec.Explain(err))
 	}
 }
 

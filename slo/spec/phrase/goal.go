@@ -65,7 +65,7 @@ func ParseGoal(text string) (Goal, error) {
 		return g, fail(goalRemedy, "%q is not understood in %q", p.words[0], text)
 	}
 	if err := g.Window.Validate(); err != nil {
-		return g, fail(goalRemedy, "%v", err)
+		return g, explained(err, goalRemedy)
 	}
 	return g, nil
 }
@@ -79,7 +79,7 @@ func ParseShare(text string) (budget.Target, error) {
 	}
 	target, err := budget.ParsePercent(text)
 	if err != nil {
-		return target, fail(remedy, "%v", err)
+		return target, explained(err, remedy)
 	}
 	return target, nil
 }

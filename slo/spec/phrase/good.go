@@ -148,7 +148,7 @@ const whereRemedy = `write conditions such as http.route = /v1/checkout AND vers
 func ParseWhere(text string) ([]sli.Matcher, error) {
 	parsed, err := filter.Parse(text)
 	if err != nil {
-		return nil, &Error{Message: err.Error(), Remedy: whereRemedy}
+		return nil, explained(err, whereRemedy)
 	}
 	if len(parsed) == 0 {
 		return nil, fail(whereRemedy, "there is no condition")

@@ -4,6 +4,7 @@
 package phrase
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"loadline/slo/budget"
+	"loadline/slo/spec"
 	"loadline/slo/spec/document"
 )
 
@@ -34,7 +36,13 @@ func Report(v document.Value, err error) {
 		v.Error(e.Message, e.Remedy)
 		return
 	}
-	v.Error(err.Error(), "")
+	v.Error(spec.Explain(err))
+}
+
+// explained is an error of another package as one of a sentence, with a remedy in case it has none.
+func explained(err error, remedy string) *Error {
+	message, own := spec.Explain(err)
+	return &Error{Message: message, Remedy: cmp.Or(own, remedy)}
 }
 
 func fail(remedy, format string, args ...any) *Error {

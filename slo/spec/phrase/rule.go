@@ -72,7 +72,7 @@ func ParseRule(text string) (budget.Tier, error) {
 	t := budget.Tier{Severity: budget.Severity(strings.ToLower(m[1]))}
 	var err error
 	if t.Burn, err = budget.ParseRatio(m[2]); err != nil {
-		return t, fail(remedy, "burn rate %q: %v", m[2], err)
+		return t, explained(err, remedy)
 	}
 	if t.Long, err = ParseDuration(m[3]); err != nil {
 		return t, err
