@@ -7,14 +7,13 @@ import (
 	"loadline/ingest/spans"
 	"loadline/ingest/wire"
 	"loadline/internal/attribute"
-	"loadline/internal/sli"
 )
 
 // serviceSpans tells the spans of a service in one segment apart.
 type serviceSpans struct {
 	*service
-	texts, groups []finder
-	found         []string // the texts of a span
+	texts, groupTexts []finder
+	found             []string // the texts of a span
 }
 
 func newServiceSpans(s *service, v *spans.View) *serviceSpans {
@@ -22,8 +21,8 @@ func newServiceSpans(s *service, v *spans.View) *serviceSpans {
 	for _, key := range s.texts {
 		out.texts = append(out.texts, newFinder(key, v))
 	}
-	for _, key := range s.groups {
-		out.groups = append(out.groups, newFinder(key, v))
+	for i := range s.groups {
+		out.groupTexts = append(out.groupTexts, newFinder(s.groups[i].key, v))
 	}
 	return out
 }
@@ -94,13 +93,13 @@ func (s *serviceSpans) outcomes(c *Counter, row int) uint64 {
 	return c.pair(earlier, bits)
 }
 
-// groupsOf is a number for the groups that a span is in.
+// groupsOf is a number for the groups that a span is in, of those that may be counted apart. Values that are as many as
+// spans must not make a class each.
 func (s *serviceSpans) groupsOf(c *Counter, row int) uint64 {
 	var all uint64
 	for i := range s.groups {
-		text := s.groups[i].find(&c.view, row)
 		var n uint64
-		if len(text) > 0 && len(text) <= sli.MaxGroupBytes {
+		if text := s.groupTexts[i].find(&c.view, row); s.groups[i].counts(text) {
 			n = c.groupNumber(text)
 		}
 		if i == 0 {

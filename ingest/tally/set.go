@@ -25,7 +25,20 @@ type service struct {
 	slower     []uint64 // durations above which events are bad, upward
 	tests      []test
 	texts      []attribute.Key // what the tests are of
-	groups     []attribute.Key // what tells groups apart
+	groups     []grouping
+}
+
+// grouping is an attribute by which some of a service's indicators tell groups apart.
+type grouping struct {
+	key        attribute.Key
+	indicators []*indicator
+}
+
+// counts says whether a group may be counted apart by any of the indicators.
+func (g *grouping) counts(group string) bool {
+	return len(group) > 0 && len(group) <= sli.MaxGroupBytes && slices.ContainsFunc(g.indicators, func(i *indicator) bool {
+		return len(i.groups) < i.places || i.groups[group]
+	})
 }
 
 // test is a condition on one of a service's texts.
@@ -118,7 +131,7 @@ func (s *service) add(i *indicator) {
 		}
 	}
 	if key, ok := p.GroupKey(); ok {
-		keyIndex(&s.groups, key)
+		s.addGrouping(key, i)
 	}
 }
 
@@ -130,11 +143,23 @@ func (s *service) addKinds(p *sli.Predicate) {
 	s.roots = s.roots || p.MayBe(1, true) && !p.MayBe(1, false)
 }
 
+func (s *service) addGrouping(key attribute.Key, i *indicator) {
+	for g := range s.groups {
+		if equal(s.groups[g].key, key) {
+			s.groups[g].indicators = append(s.groups[g].indicators, i)
+			return
+		}
+	}
+	s.groups = append(s.groups, grouping{key, []*indicator{i}})
+}
+
+func equal(a, b attribute.Key) bool {
+	return a.OfSpan == b.OfSpan && a.OfResource == b.OfResource && slices.Equal(a.Names, b.Names)
+}
+
 // keyIndex returns the place of a key in a list, at whose end it is put when it is new.
 func keyIndex(list *[]attribute.Key, key attribute.Key) int {
-	i := slices.IndexFunc(*list, func(k attribute.Key) bool {
-		return k.OfSpan == key.OfSpan && k.OfResource == key.OfResource && slices.Equal(k.Names, key.Names)
-	})
+	i := slices.IndexFunc(*list, func(k attribute.Key) bool { return equal(k, key) })
 	if i < 0 {
 		i = len(*list)
 		*list = append(*list, key)
