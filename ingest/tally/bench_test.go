@@ -20,7 +20,7 @@ func BenchmarkCount(b *testing.B) {
 		list = append(list, &example{
 			service: fmt.Sprintf("service-%d", i/8%10), env: "prod", version: "7", name: "GET", kind: kind, method: "GET",
 			route: fmt.Sprintf("/v1/items/%d", i/80%20), code: 200 + i/8%7/6*300, start: begin.Add(time.Duration(i) * 100 * time.Microsecond),
-			duration: time.Duration(i*12345) % (time.Second), attributes: map[string]string{
+			duration: time.Duration(i*12345) % time.Second, attributes: map[string]string{
 				"tenant": fmt.Sprint("t", i/8%50), "user": fmt.Sprint(i), "url.path": "/v1/items/7", "server.address": "shop.example.com",
 				"user_agent.original": "Mozilla/5.0 (X11; Linux x86_64)", "network.protocol.version": "1.1",
 			},

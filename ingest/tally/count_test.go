@@ -122,8 +122,10 @@ func randomExample(r *rand.Rand) *example {
 		e.method, e.route = pick(r, "GET", "POST"), pick(r, "/1", "/2")
 		e.code = pick(r, 200, 404, 500, 503)
 	}
-	for _, key := range []string{"tier", "zone", "tenant", "error.type", "rpc.grpc.status_code", "rpc.response.status_code", "server.address",
-		"messaging.system"} {
+	for _, key := range []string{
+		"tier", "zone", "tenant", "error.type", "rpc.grpc.status_code", "rpc.response.status_code", "server.address",
+		"messaging.system",
+	} {
 		if r.IntN(3) == 0 {
 			e.attributes[key] = pick(r, "", "gold", "14", "UNAVAILABLE", strconv.Itoa(r.IntN(6)))
 		}

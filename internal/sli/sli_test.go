@@ -36,7 +36,8 @@ func TestCanonical(t *testing.T) {
 		sli.Indicator{Service: "a", Matchers: []sli.Matcher{{"user.id", "=", "7"}, {"version", "!~", "1.*"}}})
 	f(sli.Indicator{Service: "a", Matchers: []sli.Matcher{{"http.status_code", "!=", "5XX"}, {"status_code", "=", "4xx"}, {"x", "=", "5xx"}}},
 		sli.Indicator{Service: "a", Matchers: []sli.Matcher{
-			{"http.response.status_code", "!~", "5[0-9][0-9]"}, {"http.response.status_code", "=~", "4[0-9][0-9]"}, {"x", "=", "5xx"}}})
+			{"http.response.status_code", "!~", "5[0-9][0-9]"}, {"http.response.status_code", "=~", "4[0-9][0-9]"}, {"x", "=", "5xx"},
+		}})
 	f(sli.Indicator{Service: "a", Bad: sli.Bad{HTTP: []string{"5XX", "429", "5xx"}, GRPC: []string{"UNKNOWN", "ABORTED", "UNKNOWN"}}},
 		sli.Indicator{Service: "a", Bad: sli.Bad{HTTP: []string{"429", "5xx"}, GRPC: []string{"ABORTED", "UNKNOWN"}}})
 	f(sli.Indicator{Service: "a", GroupBy: "endpoint", MaxGroups: sli.DefaultGroups}, sli.Indicator{Service: "a", GroupBy: "operation"})
