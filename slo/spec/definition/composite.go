@@ -13,6 +13,9 @@ func resolveComposites(list []located) ([]spec.SLO, []spec.Problem) {
 	var problems []spec.Problem
 	broken := map[string]bool{}
 	for _, l := range list {
+		if l.known {
+			continue
+		}
 		for i := range l.slo.Objectives {
 			o := &l.slo.Objectives[i]
 			if o.Indicator.Composite == nil {
@@ -25,7 +28,7 @@ func resolveComposites(list []located) ([]spec.SLO, []spec.Problem) {
 	}
 	var slos []spec.SLO
 	for _, l := range list {
-		if !broken[l.slo.Name] {
+		if !broken[l.slo.Name] && !l.known {
 			slos = append(slos, l.slo)
 		}
 	}

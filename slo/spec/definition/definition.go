@@ -101,7 +101,9 @@ func translated(d *document.Document, base Object, list []spec.SLO) []Object {
 // Resolve turns the objects of an installation into SLOs, sorted by name. Problems are of references: objects that do
 // not exist, exist twice, or refer to what they cannot; an SLO with an error is left out, and the others are returned.
 // Resolving objects that [Parse] returned costs next to nothing.
-func Resolve(objects []Object) ([]spec.SLO, []spec.Problem) {
+func Resolve(objects []Object) ([]spec.SLO, []spec.Problem) { return resolve(objects, nil) }
+
+func resolve(objects []Object, known []spec.SLO) ([]spec.SLO, []spec.Problem) {
 	var problems []spec.Problem
 	var list []located
 	var open []*openslo.Object
@@ -124,7 +126,7 @@ func Resolve(objects []Object) ([]spec.SLO, []spec.Problem) {
 		}
 		seen[key] = o
 		if o.slo != nil {
-			list = append(list, located{*o.slo, o})
+			list = append(list, located{slo: *o.slo, object: o})
 		} else {
 			open = append(open, o.object)
 		}
@@ -132,7 +134,12 @@ func Resolve(objects []Object) ([]spec.SLO, []spec.Problem) {
 	resolved, more := openslo.Resolve(open)
 	problems = append(problems, more...)
 	for _, s := range resolved {
-		list = append(list, located{s, seen[[2]string{"SLO", s.Name}]})
+		list = append(list, located{slo: s, object: seen[[2]string{"SLO", s.Name}]})
+	}
+	for _, s := range known {
+		if _, replaced := seen[[2]string{"SLO", s.Name}]; !replaced {
+			list = append(list, located{slo: s, known: true})
+		}
 	}
 	slices.SortFunc(list, func(a, b located) int { return cmp.Compare(a.slo.Name, b.slo.Name) })
 	slos, more := resolveComposites(list)
@@ -145,6 +152,7 @@ func Resolve(objects []Object) ([]spec.SLO, []spec.Problem) {
 type located struct {
 	slo    spec.SLO
 	object Object
+	known  bool // from elsewhere: others may be made of it, but it is not asked for
 }
 
 func (o *Object) place() string {
@@ -161,13 +169,14 @@ func (o *Object) problem(message, remedy string) spec.Problem {
 	}
 }
 
-// Read is [Parse] and [Resolve] for text that stands for itself, such as what a form sends.
-func Read(file string, text []byte) ([]spec.SLO, []spec.Problem) {
+// Read is [Parse] and [Resolve] for text that stands for itself, such as what a form sends. What it defines may be made of
+// the SLOs that are known already; those are not returned.
+func Read(file string, text []byte, known ...spec.SLO) ([]spec.SLO, []spec.Problem) {
 	objects, problems := Parse(file, text)
 	if spec.Failed(problems) {
 		return nil, problems
 	}
-	slos, more := Resolve(objects)
+	slos, more := resolve(objects, known)
 	problems = append(problems, more...)
 	spec.SortProblems(problems)
 	return slos, problems

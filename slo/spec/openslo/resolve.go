@@ -123,7 +123,7 @@ func (r *resolver) indicator(s *slo, from *objective, to *spec.Objective) bool {
 	var err error
 	if to.Indicator, err = one.indicator(s.base.Service, from.op, from.value); err != nil {
 		message, remedy := spec.Explain(err)
-		r.add(one.at.Problem(), message, remedy)
+		r.add(one.at, message, remedy)
 		return false
 	}
 	if c := to.Indicator.Composite; c != nil {

@@ -20,7 +20,7 @@ type sli struct {
 	raw              *metric
 	failures         bool // of raw: it is the share of bad events
 	counter          bool
-	at               document.Value
+	at               spec.Problem
 }
 
 // metric is a metric source with what its spec says, of which the type decides what counts.
@@ -35,7 +35,7 @@ type metric struct {
 }
 
 func readSLI(m *document.Map) *sli {
-	s := &sli{at: m.Value()}
+	s := &sli{at: m.Value().Problem()}
 	describe(m)
 	threshold, ratio := m.Get("thresholdMetric"), m.Get("ratioMetric")
 	switch {

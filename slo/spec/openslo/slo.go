@@ -21,7 +21,6 @@ type slo struct {
 	composite  bool // several objectives with indicators of their own make one more
 	policies   []policyOrRef
 	alert      bool // the policy is in an annotation and in each objective already
-	at         document.Value
 	places     struct{ window, policies spec.Problem }
 }
 
@@ -49,7 +48,7 @@ type policyOrRef struct {
 }
 
 func readSLO(meta metadata, m *document.Map) *slo {
-	s := &slo{at: m.Value()}
+	s := &slo{}
 	if meta.name != "" && !spec.ValidName(meta.name) {
 		m.Value().Error(fmt.Sprintf("the name %q of the SLO is not allowed", meta.name), spec.NameRemedy)
 	}
@@ -74,7 +73,7 @@ func readSLO(meta metadata, m *document.Map) *slo {
 		s.policies = append(s.policies, readPolicyRef(item))
 	}
 	s.readAlert(meta.take("alert"), policies)
-	s.readComposite(meta.take("composite"))
+	s.readComposite(m.Value(), meta.take("composite"))
 	meta.refuse()
 	return s
 }
@@ -326,7 +325,7 @@ func (s *slo) readAlert(v, policies document.Value) {
 }
 
 // readComposite decides whether objectives with indicators of their own make a composite, as OpenSLO has it.
-func (s *slo) readComposite(v document.Value) {
+func (s *slo) readComposite(at, v document.Value) {
 	if v.Set() && v.Scalar() != "none" {
 		v.Error(fmt.Sprintf("%q is unknown", v.Scalar()), "write none, or leave it out")
 	}
@@ -338,11 +337,11 @@ func (s *slo) readComposite(v document.Value) {
 	}
 	switch {
 	case own > 0 && s.indicator.set():
-		s.at.Error("has indicators of objectives beside one of the SLO", "write one, or one for each objective")
+		at.Error("has indicators of objectives beside one of the SLO", "write one, or one for each objective")
 	case own > 0 && own < len(s.objectives):
-		s.at.Error("has objectives with and without indicators", "write one for each objective, or one for all")
+		at.Error("has objectives with and without indicators", "write one for each objective, or one for all")
 	case own == 0 && !s.indicator.set():
-		s.at.Error("has no indicator", "write indicator or indicatorRef")
+		at.Error("has no indicator", "write indicator or indicatorRef")
 	}
 	s.composite = own > 1 && !v.Set()
 }
