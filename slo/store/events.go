@@ -131,6 +131,7 @@ type State struct {
 	Phase                       string // inactive, pending or firing
 	Since                       int64  // Unix seconds, as Keep and At
 	Keep                        int64  // since when the condition of a firing tier does not hold; 0 while it does
+	Held, Guarded               bool   // what has been told of the episode that it is in
 	At                          int64  // evaluation of the change; the newer of two states holds
 	Rule                        uint64 // of the definition that the state belongs to
 }
@@ -145,6 +146,8 @@ func (s *Store) SaveStates(ctx context.Context, states []State) error {
 		block.LowCardinality("phase", states, func(s *State) string { return s.Phase }),
 		block.Seconds("since", states, func(s *State) int64 { return s.Since }),
 		block.Seconds("keep", states, func(s *State) int64 { return s.Keep }),
+		block.Bool("held", states, func(s *State) bool { return s.Held }),
+		block.Bool("guarded", states, func(s *State) bool { return s.Guarded }),
 		block.Seconds("at", states, func(s *State) int64 { return s.At }),
 		block.UInt64("rule", states, func(s *State) uint64 { return s.Rule }),
 	)
@@ -154,13 +157,13 @@ func (s *Store) SaveStates(ctx context.Context, states []State) error {
 func (s *Store) States(ctx context.Context) ([]State, error) {
 	var out []State
 	var w sql.Where
-	err := sql.Scan(ctx, s.db, "SLO states", `SELECT slo, objective, grp, tier, phase, since, keep, at, rule
+	err := sql.Scan(ctx, s.db, "SLO states", `SELECT slo, objective, grp, tier, phase, since, keep, held, guarded, at, rule
 FROM slo_states FINAL
 ORDER BY slo, objective, grp, tier
 LIMIT `+w.Bind("UInt64", uint64(maxRows)), w.Args, func(row driver.Rows) error {
 		var st State
 		var since, keep, at time.Time
-		err := row.Scan(&st.SLO, &st.Objective, &st.Group, &st.Tier, &st.Phase, &since, &keep, &at, &st.Rule)
+		err := row.Scan(&st.SLO, &st.Objective, &st.Group, &st.Tier, &st.Phase, &since, &keep, &st.Held, &st.Guarded, &at, &st.Rule)
 		st.Since, st.Keep, st.At = since.Unix(), keep.Unix(), at.Unix()
 		out = append(out, st)
 		return err

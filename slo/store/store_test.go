@@ -182,8 +182,8 @@ func TestEvents(t *testing.T) {
 
 func TestStates(t *testing.T) {
 	s := New(chtest.New(t))
-	a := State{"a", "default", "", "fast", "firing", now.Unix() - 60, 0, now.Unix(), math.MaxUint64}
-	b := State{"a", "default", "g", "fast", "pending", now.Unix(), now.Unix(), now.Unix(), 1}
+	a := State{"a", "default", "", "fast", "firing", now.Unix() - 60, 0, true, false, now.Unix(), math.MaxUint64}
+	b := State{"a", "default", "g", "fast", "pending", now.Unix(), now.Unix(), false, true, now.Unix(), 1}
 	ok(t, s.SaveStates(ctx, []State{b, a}))
 	equal(t, "states", []State{a, b})(s.States(ctx))
 	a.Phase, a.At = "inactive", a.At+10

@@ -174,6 +174,8 @@ CREATE TABLE slo_states
     phase     LowCardinality(String), -- inactive, pending, firing
     since     DateTime('UTC'),
     keep      DateTime('UTC'),        -- since when the condition of a firing tier does not hold; 1970 while it does
+    held      Bool,                   -- told that it is kept because there are no events
+    guarded   Bool,                   -- told that it is kept from firing by too few events
     at        DateTime('UTC'),
     rule      UInt64                  -- of the definition that the state belongs to
 )

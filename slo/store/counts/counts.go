@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"loadline/internal/clickhouse"
+	"loadline/slo/ring"
 )
 
 // Store reads and writes the counts of one database. It is safe for concurrent use, also by several processes.
@@ -55,8 +56,5 @@ func (t Tier) table() string {
 // floor is the start of the tier's slot that holds a second.
 func (t Tier) floor(second int64) int64 { return second - second%int64(t) }
 
-// Slot is the counts of a stretch of time.
-type Slot struct {
-	Start      int64 // Unix seconds
-	Bad, Total int64
-}
+// Slot is the counts of a stretch of time, as rings take them.
+type Slot = ring.Slot

@@ -173,7 +173,7 @@ func unpack(answer *sql.Binary, p Part, to []Slot) []Slot {
 	bad, badWidth := unpackArray(answer)
 	total, totalWidth := unpackArray(answer)
 	for i, start := 0, p.From; start < p.To; i, start = i+1, start+p.Step {
-		slot := Slot{start, number(bad, badWidth, i), number(total, totalWidth, i)}
+		slot := Slot{Start: start, Bad: number(bad, badWidth, i), Total: number(total, totalWidth, i)}
 		if slot.Bad != 0 || slot.Total != 0 {
 			to = append(to, slot)
 		}

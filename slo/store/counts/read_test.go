@@ -178,11 +178,11 @@ func TestSlotsAndGroups(t *testing.T) {
 			t.Errorf("%d %q %d: %s", tier, group, step, d)
 		}
 	}
-	f(Tier10s, "", hour, hour+310, 0, Slot{hour, 1, 10}, Slot{hour + 10, 0, 5})
-	f(Tier10s, "", hour-3600, hour+600, 60, Slot{hour - 60, 1, 10}, Slot{hour, 1, 15}, Slot{hour + 300, 2, 2})
-	f(Tier5m, "", hour-3600, hour+600, 0, Slot{hour - 300, 1, 10}, Slot{hour, 1, 15}, Slot{hour + 300, 2, 2})
-	f(Tier1h, "", hour-3600, hour+600, 0, Slot{hour - 3600, 1, 10}, Slot{hour, 3, 17})
-	f(Tier1h, "a", hour-3600, hour+600, 0, Slot{hour, 1, 4})
+	f(Tier10s, "", hour, hour+310, 0, Slot{Start: hour, Bad: 1, Total: 10}, Slot{Start: hour + 10, Bad: 0, Total: 5})
+	f(Tier10s, "", hour-3600, hour+600, 60, Slot{Start: hour - 60, Bad: 1, Total: 10}, Slot{Start: hour, Bad: 1, Total: 15}, Slot{Start: hour + 300, Bad: 2, Total: 2})
+	f(Tier5m, "", hour-3600, hour+600, 0, Slot{Start: hour - 300, Bad: 1, Total: 10}, Slot{Start: hour, Bad: 1, Total: 15}, Slot{Start: hour + 300, Bad: 2, Total: 2})
+	f(Tier1h, "", hour-3600, hour+600, 0, Slot{Start: hour - 3600, Bad: 1, Total: 10}, Slot{Start: hour, Bad: 3, Total: 17})
+	f(Tier1h, "a", hour-3600, hour+600, 0, Slot{Start: hour, Bad: 1, Total: 4})
 	f(Tier1h, "z", hour-3600, hour+600, 0)
 
 	groups := func(indicators []uint64, from int64, want ...GroupSum) {
