@@ -2,12 +2,16 @@ package definition
 
 import (
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"loadline/internal/sli"
 	"loadline/slo/budget"
@@ -206,4 +210,115 @@ func measured(r *rand.Rand) spec.Indicator {
 		i.Bad.Errors = true
 	}
 	return spec.Indicator{Spans: i}
+}
+
+func TestReadAmongKnown(t *testing.T) {
+	known := read(t, "slo: a\nservice: a\ngood: no errors\nobjective: 99.9%\n---\nslo: b\nservice: b\ngood: no errors\nobjective: 99.9%\n")
+	const text = "slo: both\nservice: shop\ncombine: all of a, b\nobjective: 99%\n"
+	slos, problems := Read("", []byte(text), known...)
+	if len(problems) > 0 || len(slos) != 1 || slos[0].Name != "both" {
+		t.Errorf("%+v, %v", slos, problems)
+	}
+	slos, problems = Read("", []byte(text), known[:1]...)
+	if len(slos) != 0 || !spec.Failed(problems) {
+		t.Errorf("%+v, %v", slos, problems)
+	}
+	// What the text defines is in the place of what is known.
+	_, problems = Read("", []byte(text+"---\nslo: a\nservice: a\ncombine: all of b, both\nobjective: 99%\n"), known...)
+	if !spec.Failed(problems) {
+		t.Error("a composite is made of a composite")
+	}
+}
+
+// TestObjectsKeep resolves objects whose parsed form is lost, as those from a table.
+func TestObjectsKeep(t *testing.T) {
+	for _, file := range []string{"short.yaml", "openslo.yaml", "sloth.yaml", "pyrra.yaml"} {
+		text, err := os.ReadFile("testdata/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects, _ := Parse(file, text)
+		want, _ := Resolve(objects)
+		var stored []Object
+		for _, o := range objects {
+			stored = append(stored, Object{Kind: o.Kind, Name: o.Name, Format: o.Format, Text: o.Text})
+		}
+		got, _ := Resolve(stored)
+		if diff := cmp.Diff(want, got); diff != "" || len(want) == 0 {
+			t.Errorf("%s: %s", file, diff)
+		}
+	}
+}
+
+// TestLines finds problems at their lines in the file, whatever document they are in.
+func TestLines(t *testing.T) {
+	_, problems := Parse("f.yaml", []byte("# head\nslo: a\nservice: a\ngood: no errors\nobjective: 99%\n--- # next\n\nslo: b\nservice: b\ngood: bad\nobjective: 99%\n"))
+	if len(problems) != 1 || problems[0].Line != 10 || problems[0].Column != 7 || problems[0].File != "f.yaml" || problems[0].Object != `SLO "b"` {
+		t.Errorf("%+v", problems)
+	}
+}
+
+func TestExportRefuses(t *testing.T) {
+	if _, err := Export(spec.SLO{Name: "a"}, "toml"); err == nil {
+		t.Error("exported in an unknown format")
+	}
+	if text, err := Export(spec.SLO{Name: "a"}, OpenSLO); err == nil {
+		t.Errorf("%s", text)
+	}
+}
+
+// FuzzParse reads whatever there is without a panic; what is read without an error is written and read as the same.
+func FuzzParse(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+		for part := range strings.SplitSeq(string(text), "\n---\n") {
+			f.Add([]byte(part))
+		}
+	}
+	f.Add([]byte("a: &a [*a]"))
+	f.Add([]byte("slo: x\nservice: &s [*s]\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		slos, problems := Read("fuzz.yaml", text)
+		for _, p := range problems {
+			if p.Message == "" || p.Line < 0 || p.Error() == "" {
+				t.Fatalf("%+v", p)
+			}
+		}
+		for _, s := range slos {
+			for i := range s.Objectives {
+				if spec.Promise(&s, &s.Objectives[i]) == "" {
+					t.Fatalf("no promise of %+v", s)
+				}
+			}
+			written, err := Export(s, Native)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, problems := Read("", written, slos...)
+			if spec.Failed(problems) || len(again) != 1 {
+				t.Fatalf("%s\n%v", written, problems)
+			}
+			if diff := cmp.Diff(s, again[0], cmpopts.EquateEmpty()); diff != "" {
+				t.Fatalf("%s\n%s", written, diff)
+			}
+		}
+	})
+}
+
+func BenchmarkParse(b *testing.B) {
+	text := []byte("slo: checkout-availability\nservice: checkout-api\noperations: [POST /v1/checkout]\ngood: no errors and within 400ms\nobjective: 99.9% over 30 days\nowner: payments\nlabels: {team: payments}\n")
+	b.ReportAllocs()
+	for b.Loop() {
+		if objects, _ := Parse("slo.yaml", text); len(objects) != 1 {
+			b.Fatal("not read")
+		}
+	}
 }

@@ -179,7 +179,11 @@ func (r *resolver) composite(o *Object, s *spec.SLO) {
 		c.Method = budget.Any
 	}
 	for i, part := range s.Objectives {
-		c.Members = append(c.Members, spec.Member{SLO: s.Name, Objective: part.Name, Weight: o.slo.objectives[i].weight})
+		m := spec.Member{SLO: s.Name, Objective: part.Name, Weight: budget.Ratio{Num: 1, Den: 1}}
+		if c.Method == budget.Weighted {
+			m.Weight = o.slo.objectives[i].weight
+		}
+		c.Members = append(c.Members, m)
 	}
 	target := together(s.Objectives, c.Method == budget.Any)
 	first := s.Objectives[0]
