@@ -71,6 +71,12 @@ func (s *Pages) edit(w http.ResponseWriter, r *http.Request) {
 
 // form checks what was filled in and shows it, with what it would have done, or stores it.
 func (s *Pages) form(w http.ResponseWriter, r *http.Request, e edit) {
+	switch r.PostForm.Get("switch") {
+	case "text":
+		e.write()
+	case "form":
+		e.readText()
+	}
 	e.check()
 	switch do := r.PostForm.Get("do"); {
 	case r.Method != http.MethodPost:
@@ -119,8 +125,31 @@ func (s *Pages) part(w http.ResponseWriter, r *http.Request, e *edit) {
 	_, _ = w.Write([]byte(html)) // the browser went away: nobody is left to tell
 }
 
+// write turns the form into text, if it describes a definition.
+func (e *edit) write() {
+	if e.check(); e.text != "" {
+		e.values.Raw, e.values.Text = true, e.text
+	}
+}
+
+// readText turns text into the form, if the form can say all of it.
+func (e *edit) readText() {
+	e.values.Raw = true
+	if e.check(); e.slo == nil {
+		return
+	}
+	filled, expressible := form.Of(*e.slo)
+	if !expressible {
+		e.source = "The definition says more than the form can, so it stays text."
+		return
+	}
+	filled.Author, filled.Revision = e.values.Author, e.values.Revision
+	e.values = filled
+}
+
 // check makes a definition of what was filled in, or says what is wrong with it.
 func (e *edit) check() {
+	e.mistakes, e.problems, e.slo, e.text = nil, nil, nil, ""
 	if e.values.Raw {
 		e.checkText()
 		return

@@ -29,10 +29,6 @@ func (s *Pages) fields(ctx context.Context, p view.Page, e *edit) page.Form {
 		f.Title, f.Submit = "Edit "+e.name, "Save"
 		f.Action, f.Cancel = p.Link(screen.Path(e.name, "edit")), p.Link(screen.Path(e.name))
 	}
-	f.Modes = []view.Choice{
-		{Label: "Form", Href: p.With("mode", ""), Current: !v.Raw},
-		{Label: "YAML", Href: p.With("mode", "text"), Current: v.Raw},
-	}
 	author := page.Field{Name: "author", Label: "Your name", Value: v.Author, Hint: "for the history"}
 	if v.Raw {
 		f.Hidden = append(f.Hidden, view.Param{Name: "mode", Value: "text"})

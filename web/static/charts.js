@@ -54,7 +54,7 @@ function make(el) {
     st.u?.destroy(); $('.ssr', box)?.remove();
     st.u = new uPlot({
       width: box.clientWidth, height: box.clientHeight, padding: [6, spec.lines?.length ? 76 : 6, 0, 0],
-      cursor: {sync: {key: 't'}, drag: {x: true, y: false, setScale: false}, y: false, points: {show: !spec.stack, size: 7, width: 2, fill: () => col('surface'), stroke: (/** @type {any} */ _, /** @type {number} */ i) => c[i - 1]}, bind: {dblclick: () => () => { $('#r-wider')?.click(); return null; }}},
+      cursor: {sync: {key: 't'}, drag: {x: true, y: false, setScale: false}, y: false, points: {show: !spec.stack, size: 7, width: 2, fill: () => col('surface'), stroke: (/** @type {any} */ _, /** @type {number} */ i) => c[i - 1]}, bind: {dblclick: () => () => { if (!spec.fixed) $('#r-wider')?.click(); return null; }}},
       legend: {show: false},
       scales: {x: {time: true, range: (/** @type {any} */ u, /** @type {number} */ a, /** @type {number} */ b) => spec.stack ? [a - spec.step / 2, b + spec.step / 2] : [a, b]}, y: {range: (/** @type {any} */ u, /** @type {number} */ lo, /** @type {number} */ hi) => [Math.min(0, (lo || 0) * 1.12), Math.max((hi || 0) * 1.12, spec.floor || 0, spec.unit === 'num' ? 1e-9 : 1e-3)]}},
       axes: [
@@ -107,6 +107,7 @@ function legend(st) {
 /** @param {any} u @param {any} spec */
 function brush(u, spec) {
   if (u.select.width <= 8) return;
+  if (spec.fixed) { u.setSelect({width: 0, left: 0}, false); return; }
   const a = u.posToVal(u.select.left, 'x'), b = u.posToVal(u.select.left + u.select.width, 'x');
   u.setSelect({width: 0, left: 0}, false);
   LL.go({from: Math.floor(a), to: Math.ceil(Math.max(b, a + 60)), range: null, cursor: null});
@@ -167,7 +168,7 @@ function hover(u, st) {
   const t = document.createElement('time'); t.textContent = (spec.step >= 3600 ? moment : seconds)(spec.t0 + idx * spec.step);
   tip.replaceChildren(t, ...rows.map((/** @type {any} */ r) => row(r.s.c, r.s.l, fmt[spec.unit](r.v))));
   if (st.ex) { const e = document.createElement('em'); e.textContent = `${st.ex.err ? 'failed, ' : ''}${fmt.ms(st.ex.v)} → open trace`; tip.append(e); }
-  else { const e = document.createElement('span'); e.textContent = spec.ex?.length ? 'drag to zoom · click ◇ for a trace' : 'drag to zoom'; tip.append(e); }
+  else if (!spec.fixed) { const e = document.createElement('span'); e.textContent = spec.ex?.length ? 'drag to zoom · click ◇ for a trace' : 'drag to zoom'; tip.append(e); }
   tip.hidden = false;
   const b = u.over.getBoundingClientRect(), w = tip.offsetWidth, h = tip.offsetHeight;
   let X = b.left + left + 16; if (X + w > innerWidth - 8) X = b.left + left - w - 16;

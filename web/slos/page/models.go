@@ -34,7 +34,11 @@ type List struct {
 	Grouping    []view.Choice
 	Table       view.Table
 	Groups      []Group
-	Problems    []Problem // of definition files
+	Find        string // part of a name
+	Searchable  bool
+	Rest        []view.Param // what the search sends along
+	More        view.Choice  // leads to those that are not shown
+	Problems    []Problem    // of definition files
 	Suggestions []Suggestion
 	SuggestErr  *view.Failure
 	New         string
@@ -80,7 +84,8 @@ type Chart struct {
 	view.Chart
 	Lines []Line `json:"lines,omitempty"`
 	Zones []Zone `json:"zones,omitempty"`
-	Dash  []int  `json:"dash,omitempty"` // indices of series
+	Dash  []int  `json:"dash,omitempty"`  // indices of series
+	Fixed bool   `json:"fixed,omitempty"` // marking a stretch of it does not change the page's range
 }
 
 // A Box is a rectangle of the picture that stands in for a chart until the script takes over.
@@ -266,7 +271,6 @@ type Form struct {
 	Fields         []Field
 	More           []Field // behind a fold
 	MoreOpen       bool
-	Modes          []view.Choice
 	Raw            bool // a definition is written as text
 	Problems       []Problem
 	Conflict       string

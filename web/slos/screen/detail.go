@@ -156,7 +156,7 @@ func Headline(p view.Page, st *slo.Status) *view.Headline {
 		h.Rest = ", since " + Moment(p, r.Since) + " (" + p.Ago(r.Since) + ")."
 	}
 	h.Second = r.Reason
-	h.Actions = []view.Choice{{Label: "Bad events", Href: "#examples"}, {Label: "Who spent it", Href: "#spent"}}
+	h.Actions = []view.Choice{{Label: "Bad events", Href: p.With("tab", "") + "#examples"}, {Label: "Who spent it", Href: p.With("tab", "") + "#spent"}}
 	return h
 }
 

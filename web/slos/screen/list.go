@@ -2,6 +2,7 @@ package screen
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"net/url"
 	"slices"
@@ -16,8 +17,11 @@ import (
 	"loadline/web/view"
 )
 
-// maxRows is how many SLOs the list shows unless all are asked for.
-const maxRows = 60
+// maxRows is how many SLOs the list shows unless all are asked for; with manySLOs one wants to search.
+const (
+	maxRows  = 60
+	manySLOs = 10
+)
 
 // Rows is the list for a page's filter, order and grouping.
 func Rows(p view.Page, all []slo.Status) page.List {
@@ -39,8 +43,9 @@ func Rows(p view.Page, all []slo.Status) page.List {
 	l := page.List{Meta: summary(all, counts), Filters: filters(p, len(all), counts), Grouping: groupings(p)}
 	l.Table.Columns = columns(p)
 	l.Table.Empty = empty(p, len(all))
+	l.Find, l.Searchable, l.Rest = p.Query.Get("find"), len(all) > manySLOs, p.Rest("find")
 	if len(shown) > maxRows && p.Query.Get("all") == "" {
-		l.Meta = append(l.Meta, "the first "+strconv.Itoa(maxRows)+" are shown")
+		l.More = view.Choice{Label: fmt.Sprintf("Show all %s; %d are here", view.Count(float64(len(shown))), maxRows), Href: p.With("all", "1")}
 		shown = shown[:maxRows]
 	}
 	index := map[string]int{}

@@ -86,11 +86,11 @@ func previewCharts(o *spec.Objective, r *backtest.Result) (left, burn page.Chart
 	}
 	st := slo.Status{Window: o.Window, Target: o.Target}
 	left = Budget(&st, slo.BudgetChart{From: time.Unix(first, 0), Step: time.Duration(step) * time.Second, Left: rest, Even: even, Incidents: r.Incidents}, nil, nil)
-	left.Sub, left.Size = "30 days; incidents are tinted", ""
+	left.Sub, left.Size, left.Fixed = "30 days; incidents are tinted", "", true
 	burn = page.Chart{Chart: view.Chart{
 		ID: "burn", Title: "Burn rate", Sub: "alerts are tinted", Unit: "burn", Empty: "No rule to compare with",
 		Columns: view.Columns{T0: first, Step: step}, Series: []view.Series{{Label: "long", Color: "c1"}, {Label: "short", Color: "err"}},
-	}, Zones: alertZones(r.Events, last)}
+	}, Zones: alertZones(r.Events, last), Fixed: true}
 	if tiers := o.Policy.Tiers; len(tiers) > 0 {
 		burn.Series[0].Label, burn.Series[1].Label = view.Span(tiers[0].Long), view.Span(tiers[0].Short)
 	}

@@ -2,7 +2,6 @@ package screen
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -101,20 +100,21 @@ func Spenders(p view.Page, st *slo.Status, s indicator.Spenders) page.Spenders {
 	return out
 }
 
-// telling is the dimension whose leading value sets bad events apart from good ones the most; the first one among equals.
+// telling is the dimension that tells bad events from good ones best; the first one among those that are about as good.
 func telling(list []indicator.Dimension) int {
-	best, lead := 0, math.Inf(-1)
+	best := 0
 	for i, d := range list {
-		if len(d.Values) == 0 || d.Values[0].Value == "unknown" || d.Name == "status" { // that bad events failed is no news
+		if len(d.Values) == 0 || d.Values[0].Value == indicator.Unknown || d.Name == "status" { // that bad events failed is no news
 			continue
 		}
-		if v := d.Values[0].ShareBad - d.Values[0].ShareGood; v > lead+0.05 {
-			best, lead = i, v
+		if b := list[best]; b.Name == "status" || len(b.Values) == 0 || d.Telling > b.Telling+0.05 {
+			best = i
 		}
 	}
 	return best
 }
 
+// Title writes a name with a capital letter.
 func Title(name string) string {
 	if name == "" {
 		return name
@@ -129,7 +129,7 @@ func spender(p view.Page, st *slo.Status, dimension string, v *indicator.Spender
 		Title:    view.Count(float64(v.Bad)) + " bad and " + view.Count(float64(v.Good)) + " good events",
 	}
 	switch {
-	case math.IsInf(v.Lift, 1):
+	case v.Good == 0:
 		out.GoodText = "no good one"
 	case v.Lift >= 1.5:
 		out.Title += "; a bad event is so " + strconv.FormatFloat(v.Lift, 'f', 1, 64) + " times as often as a good one"
@@ -140,7 +140,7 @@ func spender(p view.Page, st *slo.Status, dimension string, v *indicator.Spender
 		out.Class = "warn"
 	}
 	keys := map[string]string{"operation": "operation", "version": "version", "status": "http.response.status_code"}
-	if key, ok := keys[dimension]; ok && v.Value != "unknown" && st.Service != "" {
+	if key, ok := keys[dimension]; ok && v.Value != indicator.Unknown && st.Service != "" {
 		out.Href = p.Link("/traces", "q", screen.Filter("service", st.Service, key, v.Value))
 	}
 	if method, route, ok := strings.Cut(v.Value, " "); ok && dimension == "operation" && method == strings.ToUpper(method) {
