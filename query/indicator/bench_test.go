@@ -25,7 +25,7 @@ WITH
   toUInt64(60e6 * exp(0.5 * sqrt(-2 * log(u1 + 1e-12)) * cos(6.283185 * u2)) * if(th % 97 = 0, 8, 1)) AS dur,
   (th % 1000 = 0 OR at BETWEEN toDateTime64('2026-11-21 11:30:00', 9, 'UTC') AND toDateTime64('2026-11-21 11:33:00', 9, 'UTC') AND th % 5 = 0) AND k < 6 AS err,
   fromUnixTimestamp64Nano({from:Int64} + toInt64(number * 3600000), 'UTC') AS at,
-  concat(if(th % 3 = 0, 'POST', 'GET'), ' /v1/op', toString(th % 8)) AS oper
+  concat(if(th % 3 = 0, 'POST', 'GET'), ' /v1/op', toString(th % 5)) AS oper
 SELECT toStartOfInterval(at, INTERVAL 10 SECOND), at, dur, sipHash128(t, 77), reinterpretAsFixedString(cityHash64(t, k)), if(k = 0, toFixedString('', 8), reinterpretAsFixedString(cityHash64(t, k - 1))),
   'production', who, if(t % 4 = 0, '2.14.0', '2.13.4'), if(server, oper, 'SELECT t'), if(server, oper, 'SELECT t'), if(server, 2, 3), if(err, 2, 0), err, if(err, 'timeout', ''),
   if(server, if(err, 503, 200), 0), if(server, '', concat('postgresql:db', toString(th % 4))), if(server, '', 'database'), 1, cityHash64(who, th % 3), 'otel/http',
@@ -47,12 +47,14 @@ func openBench(b *testing.B) *clickhouse.DB {
 		querytest.Exec(b, bench.db, `INSERT INTO resources (resource_id, env, service, version, instance, attributes)
 SELECT DISTINCT resource_id, env, service, '', toString(resource_id), map('k8s.pod.name', toString(resource_id)) FROM spans`)
 		querytest.DeriveRollups(b, bench.db)
-		for table, hours := range map[string]int{"red_10s": 5 * 24, "red_5m": 30 * 24, "red_1h": 30 * 24} {
-			querytest.Exec(b, bench.db, `
+		for table, hours := range map[string]int{"red_10s": 24, "red_5m": 30 * 24, "red_1h": 30 * 24} {
+			for first := 1; first < hours; first += 24 {
+				querytest.Exec(b, bench.db, `
 INSERT INTO `+table+` (slice, service, env, version, operation, kind, root, status, error, spans, requests, duration, latency, slowest)
-SELECT slice - 3600 * arrayJoin(range(1, {hours:UInt32})), service, env, version, operation, kind, root, status, error, spans, requests, duration, latency, slowest
+SELECT slice - 3600 * arrayJoin(range({first:UInt32}, {end:UInt32})), service, env, version, operation, kind, root, status, error, spans, requests, duration, latency, slowest
 FROM `+table+`
-SETTINGS max_block_size = 500`, clickhouse.Named("hours", hours))
+WHERE slice >= toDateTime({from:UInt32}, 'UTC')`, clickhouse.Named("first", first), clickhouse.Named("end", min(first+24, hours)), clickhouse.Named("from", benchEnd.Add(-time.Hour).Unix()))
+			}
 			var rows uint64
 			if err := bench.db.QueryRow(context.Background(), "SELECT count() FROM "+table).Scan(&rows); err != nil {
 				b.Fatal(err)

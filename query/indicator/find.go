@@ -73,6 +73,17 @@ func (f *finder) next(from, to time.Time, budget time.Duration) (p part, ok bool
 	return p, true
 }
 
+// slotsOf returns the slots of blocks.
+func slotsOf(blocks []int64, length time.Duration) []uint32 {
+	list := make([]uint32, 0, len(blocks)*int(length/sli.Slot))
+	for _, b := range blocks {
+		for at := b; at < b+int64(length/time.Second); at += int64(sli.Slot / time.Second) {
+			list = append(list, uint32(at))
+		}
+	}
+	return list
+}
+
 // conditions are those of the indicator's events in the part.
 func (p part) conditions(ind sli.Indicator) (*conditions, error) {
 	c, err := newConditions(ind, filter.OnSpans)

@@ -148,26 +148,41 @@ func TestBound(t *testing.T) {
 	f(time.Duration(math.Exp2(20.0625)), 161, 0.5)
 }
 
-func TestAssemble(t *testing.T) {
-	r := rollup.Range{From: time.Unix(310, 0), To: time.Unix(1180, 0), Step: blockLength}
-	f := func(blocks, fine []measure, limit bound, resolution time.Duration, want ...Slot) {
+func TestRefine(t *testing.T) {
+	f := func(coarse, fine, want []measure) {
 		t.Helper()
-		got, res := assemble(r, blocks, fine, limit)
+		if diff := cmp.Diff(want, refine(coarse, fine), cmp.AllowUnexported(measure{})); diff != "" {
+			t.Error(diff)
+		}
+	}
+	a, b := measure{start: 300, length: 300, total: 5}, measure{start: 600, length: 300, total: 100}
+	part := func(start int64, total float64) measure { return measure{start: start, length: 10, total: total} }
+	f(nil, nil, nil)
+	f([]measure{a, b}, nil, []measure{a, b})
+	f([]measure{a, b}, []measure{part(300, 3), part(590, 2)}, []measure{part(300, 3), part(590, 2), b})
+	f([]measure{a, b}, []measure{part(590, 5), part(600, 98)}, []measure{part(590, 5), b})
+	f([]measure{a, b}, []measure{part(600, 90), part(610, 10)}, []measure{a, part(600, 90), part(610, 10)})
+}
+
+func TestSpread(t *testing.T) {
+	r := rollup.Range{From: time.Unix(310, 0), To: time.Unix(1180, 0)}
+	f := func(list []measure, limit bound, resolution time.Duration, want ...Slot) {
+		t.Helper()
+		got, res := spread(r, list, limit)
 		if diff := cmp.Diff(want, got); diff != "" || res != resolution {
 			t.Errorf("%v %s", res, diff)
 		}
 	}
-	f(nil, nil, bound{}, sli.Slot)
+	f(nil, bound{}, sli.Slot)
 	// What is known in slots stays in slots.
-	f([]measure{{start: 600, total: 5, bad: 1}}, []measure{{start: 600, total: 3}, {start: 890, total: 2, bad: 1}}, bound{}, sli.Slot,
-		Slot{Start: 600, Total: 3}, Slot{Start: 890, Total: 2, Bad: 1})
+	f([]measure{{start: 600, length: 10, total: 3}, {start: 890, length: 10, total: 2, bad: 1}}, bound{}, sli.Slot, Slot{Start: 600, Total: 3}, Slot{Start: 890, Total: 2, Bad: 1})
 	// Without bad events it does not matter where good ones are.
-	f([]measure{{start: 600, total: 3}}, nil, bound{}, sli.Slot, Slot{Start: 640, Total: 1}, Slot{Start: 740, Total: 1}, Slot{Start: 840, Total: 1})
-	f([]measure{{start: 600, total: 3, bad: 1}}, nil, bound{}, blockLength, Slot{Start: 640, Total: 1}, Slot{Start: 740, Total: 1, Bad: 1}, Slot{Start: 840, Total: 1})
+	f([]measure{{start: 600, length: 300, total: 3}}, bound{}, sli.Slot, Slot{Start: 640, Total: 1}, Slot{Start: 740, Total: 1}, Slot{Start: 840, Total: 1})
+	f([]measure{{start: 600, length: 300, total: 3, bad: 1}}, bound{}, 5*time.Minute, Slot{Start: 640, Total: 1}, Slot{Start: 740, Total: 1, Bad: 1}, Slot{Start: 840, Total: 1})
 	// The ends of the range cut blocks.
-	f([]measure{{start: 300, total: 29}, {start: 900, total: 28}}, nil, bound{}, sli.Slot, append(each(310, 600), each(900, 1180)...)...)
+	f([]measure{{start: 300, length: 300, total: 29}, {start: 900, length: 300, total: 28}}, bound{}, sli.Slot, append(each(310, 600), each(900, 1180)...)...)
 	// A quarter of a bucket, and certain ones.
-	f([]measure{{start: 600, total: 8, above: 1, cut: 4}}, []measure{{start: 600, total: 8, above: 1, cut: 4}}, bound{bucket: 3, share: 0.25}, sli.Slot, Slot{Start: 600, Total: 8, Bad: 2})
+	f([]measure{{start: 600, length: 10, total: 8, above: 1, cut: 4}}, bound{bucket: 3, share: 0.25}, sli.Slot, Slot{Start: 600, Total: 8, Bad: 2})
 }
 
 // each has one event in every slot.
@@ -201,16 +216,52 @@ func TestRounder(t *testing.T) {
 }
 
 func TestWorst(t *testing.T) {
-	blocks := []measure{{start: 1}, {start: 2, bad: 1}, {start: 3, cut: 9}, {start: 4, above: 2}, {start: 5}}
+	list := []measure{{start: 0, length: 60, bad: 9}, {start: 1, length: 10}, {start: 2, length: 10, bad: 1}, {start: 3, length: 10, cut: 9}, {start: 4, length: 10, above: 2}, {start: 5, length: 10}}
 	f := func(limit bound, n int, want ...int64) {
 		t.Helper()
-		if diff := cmp.Diff(want, worst(blocks, limit, n)); diff != "" {
+		var got []int64
+		for _, m := range worst(list, 10*time.Second, limit, n) {
+			got = append(got, m.start)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%v %d: %s", limit, n, diff)
 		}
 	}
 	f(bound{}, 1, 4, 5, 1)
 	f(bound{share: 1}, 2, 3, 4, 5, 1)
-	f(bound{}, 9, 4, 2, 5, 3, 1)
+	f(bound{}, 4, 4, 2, 5, 3, 1)
+	f(bound{}, 5, 1, 2, 3, 4, 5)
+	list = nil
+	f(bound{}, 5)
+}
+
+// TestPreviewLevels compares what levels of different coarseness make of the same traffic.
+func TestPreviewLevels(t *testing.T) {
+	db := querytest.New(t, traffic()...)
+	f := func(ind sli.Indicator, length time.Duration, resolution time.Duration) {
+		t.Helper()
+		ind.Service = "web"
+		to := querytest.Base.Add(40 * time.Minute)
+		want, q, err := Preview(t.Context(), db, ind, querytest.Base, to)
+		if err != nil || q.Resolution != resolution {
+			t.Fatalf("%+v, %v", q, err)
+		}
+		got, q, err := Preview(t.Context(), db, ind, to.Add(-length), to)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" || q.Resolution != resolution {
+			t.Errorf("%v: %+v, %v\n%s", length, q, err, diff)
+		}
+	}
+	errors, slow := sli.Indicator{Bad: sli.Bad{Errors: true}}, sli.Indicator{Bad: sli.Bad{Slower: 1 << 26}}
+	for _, length := range []time.Duration{time.Hour, 24 * time.Hour, 30 * 24 * time.Hour} {
+		f(errors, length, sli.Slot)
+		f(slow, length, sli.Slot)
+	}
+	// Past the retention of the fine tier, what is left is spread.
+	querytest.Exec(t, db, "TRUNCATE TABLE red_10s")
+	list, q, err := Preview(t.Context(), db, sli.Indicator{Service: "web", Bad: errors.Bad}, querytest.Base.Add(-24*time.Hour), querytest.Base.Add(24*time.Hour))
+	if bad, total := sums(list); err != nil || total != 2400 || bad != 103 || q.Resolution != 5*time.Minute || q.BadLow != 103 {
+		t.Errorf("%d of %d, %+v, %v", bad, total, q, err)
+	}
 }
 
 // TestWhole loses nothing of what is rare in every slot.

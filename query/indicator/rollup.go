@@ -19,11 +19,11 @@ import (
 
 // measure is what the rollups know of a stretch of time.
 type measure struct {
-	start int64 // Unix seconds
-	total float64
-	bad   float64 // by other rules than duration
-	above float64 // slower for sure, of those that are not bad otherwise
-	cut   float64 // in the bucket of the histogram that the bound cuts, alike
+	start, length int64 // in Unix seconds and seconds
+	total         float64
+	bad           float64 // by other rules than duration
+	above         float64 // slower for sure, of those that are not bad otherwise
+	cut           float64 // in the bucket of the histogram that the bound cuts, alike
 }
 
 // bound is a duration on the scale of the histograms: the bucket that it cuts, and how much of that is above it.
@@ -49,53 +49,77 @@ func newBound(d time.Duration) bound {
 // likely is the number of bad events: in the bucket that is cut, durations are taken to be spread evenly on its scale.
 func (m measure) likely(b bound) float64 { return m.bad + m.above + m.cut*b.share }
 
-const (
-	blockLength = 5 * time.Minute // of what is read of the coarse tier
-	maxRefined  = 300             // blocks of which the fine tier is read too
-)
-
-// previewRollups reads blocks of five minutes, and of those with the most bad events the slots.
-func previewRollups(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time) ([]Slot, Quality, error) {
-	r := rollup.Range{From: rollup.Floor(from, sli.Slot), To: rollup.Floor(to.Add(sli.Slot-1), sli.Slot), Step: blockLength}
-	blocks, err := measures(ctx, db, ind, r, nil)
-	if err != nil {
-		return nil, Quality{}, err
-	}
-	limit := newBound(ind.Bad.Slower)
-	chosen := worst(blocks, limit, maxRefined)
-	fine, err := measures(ctx, db, ind, r, chosen)
-	if err != nil {
-		return nil, Quality{}, err
-	}
-	list, resolution := assemble(r, blocks, fine, limit)
-	q := Quality{Source: FromRollups, From: r.From, Resolution: resolution, Approximate: limit.share > 0}
-	var low, high float64
-	for _, m := range blocks {
-		low, high = low+m.bad+m.above, high+m.bad+m.above
-		if limit.share > 0 {
-			high += m.cut
-		}
-	}
-	q.BadLow, q.BadHigh = int64(math.Round(low)), int64(math.Round(high))
-	return list, q, nil
+// level is a tier that a preview reads of a range: all of it of the first, of the others the times with the most bad
+// events.
+type level struct {
+	tier  rollup.Tier
+	worst int // blocks of the level before
 }
 
-// measures reads the rollups of a range, in order of time: in steps of its own, or, where blocks are given, the slots of
-// those.
-func measures(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, r rollup.Range, blocks []int64) ([]measure, error) {
+// levelsOf are chosen for an answer in some 300 ms. The histograms of a month are too much in steps of five minutes.
+func levelsOf(length time.Duration, durations bool) []level {
+	switch {
+	case length <= 2*time.Hour:
+		return []level{{tier: rollup.Tier10s}}
+	case length > 7*24*time.Hour && durations:
+		return []level{{tier: rollup.Tier1h}, {rollup.Tier5m, 72}, {rollup.Tier10s, 72}}
+	}
+	return []level{{tier: rollup.Tier5m}, {rollup.Tier10s, 288}}
+}
+
+// previewRollups reads a coarse tier, and finer ones where the most bad events are.
+func previewRollups(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time) ([]Slot, Quality, error) {
+	r := rollup.Range{From: rollup.Floor(from, sli.Slot), To: rollup.Floor(to.Add(sli.Slot-1), sli.Slot)}
+	limit := newBound(ind.Bad.Slower)
+	q := Quality{Source: FromRollups, From: r.From, Approximate: limit.share > 0}
+	var list []measure
+	for i, l := range levelsOf(to.Sub(from), ind.Bad.Slower > 0) {
+		blocks := worst(list, r.Step, limit, l.worst)
+		if i > 0 && len(blocks) == 0 {
+			break
+		}
+		r.Step = l.tier.Slice
+		read, err := measures(ctx, db, ind, r, blocks)
+		if err != nil {
+			return nil, q, err
+		}
+		if i > 0 {
+			list = refine(list, read)
+			continue
+		}
+		list = read
+		q.BadLow, q.BadHigh = badBetween(list, limit)
+	}
+	slots, resolution := spread(r, list, limit)
+	q.Resolution = resolution
+	return slots, q, nil
+}
+
+// badBetween returns how many events are bad for sure, and how many may be.
+func badBetween(list []measure, limit bound) (low, high int64) {
+	var sure, likely float64
+	for _, m := range list {
+		sure, likely = sure+m.bad+m.above, likely+m.bad+m.above
+		if limit.share > 0 {
+			likely += m.cut
+		}
+	}
+	return int64(math.Round(sure)), int64(math.Round(likely))
+}
+
+// measures reads the rollups of a range in its steps, in order of time: all of it, or some blocks of one length.
+func measures(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, r rollup.Range, blocks []measure) ([]measure, error) {
 	c, err := newConditions(ind, filter.OnRollup)
 	if err != nil {
 		return nil, err
 	}
 	c.SliceRange(r.From, r.To)
-	step := int(r.Step / time.Second)
-	var rows string
-	if blocks == nil {
-		rows = rollup.Rows(&c.Where, r, r.Tier())
-	} else {
-		c.Add("slice IN " + c.Slices(slotsOf(blocks, blockLength)))
-		step = int(sli.Slot / time.Second)
-		rows = "red_10s WHERE " + c.String()
+	if len(blocks) > 0 {
+		numbers := make([]uint32, len(blocks))
+		for i, b := range blocks {
+			numbers[i] = uint32(b.start / b.length)
+		}
+		c.Add("intDiv(toUnixTimestamp(slice), " + strconv.FormatInt(blocks[0].length, 10) + ") IN " + c.Slices(numbers))
 	}
 	above, cut := "toFloat64(0)", "toFloat64(0)"
 	if ind.Bad.Slower > 0 {
@@ -103,16 +127,16 @@ func measures(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, r rollu
 		above = "sumIf(arraySum((i, n) -> if(i > " + bucket + ", n, 0), latency.1, latency.2), NOT " + c.bad + ")"
 		cut = "sumIf(arraySum((i, n) -> if(i = " + bucket + ", n, 0), latency.1, latency.2), NOT " + c.bad + ")"
 	}
-	width := strconv.Itoa(step)
+	width := strconv.Itoa(int(r.Step / time.Second))
 	statement := `
 SELECT toInt64(intDiv(toUnixTimestamp(slice), ` + width + `) * ` + width + `) AS at, sum(requests), sumIf(requests, ` + c.bad + `), ` + above + `, ` + cut + `
-FROM ` + rows + `
+FROM ` + rollup.Rows(&c.Where, r, r.Tier()) + `
 GROUP BY at
 ORDER BY at
 LIMIT ` + strconv.Itoa(maxRows)
 	var list []measure
 	err = sql.Scan(ctx, db, "rolled up events", statement, c.Args, func(rows driver.Rows) error {
-		var m measure
+		m := measure{length: int64(r.Step / time.Second)}
 		err := rows.Scan(&m.start, &m.total, &m.bad, &m.above, &m.cut)
 		list = append(list, m)
 		return err
@@ -120,69 +144,64 @@ LIMIT ` + strconv.Itoa(maxRows)
 	return list, err
 }
 
-// slotsOf returns the slots of blocks.
-func slotsOf(blocks []int64, length time.Duration) []uint32 {
-	list := make([]uint32, 0, len(blocks)*int(length/sli.Slot))
-	for _, b := range blocks {
-		for at := b; at < b+int64(length/time.Second); at += int64(sli.Slot / time.Second) {
-			list = append(list, uint32(at))
-		}
-	}
-	return list
-}
-
-// worst returns the starts of the n blocks with the most bad events, and of the first and the last ones, which the range
+// worst returns, of the blocks of a length, the n with the most bad events, and the first and the last one, which the range
 // may cut.
-func worst(blocks []measure, limit bound, n int) []int64 {
-	order := slices.Clone(blocks)
-	slices.SortFunc(order, func(a, b measure) int {
+func worst(list []measure, length time.Duration, limit bound, n int) []measure {
+	list = slices.DeleteFunc(slices.Clone(list), func(m measure) bool { return m.length != int64(length/time.Second) })
+	if len(list) <= n {
+		return list
+	}
+	first, last := list[0].start, list[len(list)-1].start
+	slices.SortFunc(list, func(a, b measure) int {
 		return cmp.Or(cmp.Compare(b.likely(limit), a.likely(limit)), cmp.Compare(b.start, a.start))
 	})
-	var list []int64
-	for i, m := range order {
-		if i < n || m.start == blocks[0].start || m.start == blocks[len(blocks)-1].start {
-			list = append(list, m.start)
+	for _, m := range list[n:] {
+		if m.start == first || m.start == last {
+			list = append(list[:n], m)
+			n++
 		}
 	}
-	return list
+	return list[:n]
 }
 
-// assemble makes slots of blocks: those that the fine tier has, or else the block spread evenly. It also returns how fine
-// bad events are known.
-func assemble(r rollup.Range, blocks, fine []measure, limit bound) ([]Slot, time.Duration) {
-	resolution := sli.Slot
+// refine puts what finer tiers have of blocks in their place. What they do not have any more stays as it is.
+func refine(coarse, fine []measure) []measure {
+	var out []measure
+	for _, m := range coarse {
+		n, sum := 0, 0.0
+		for ; n < len(fine) && fine[n].start < m.start+m.length; n++ {
+			sum += fine[n].total
+		}
+		if n > 0 && sum >= 0.99*m.total {
+			out = append(out, fine[:n]...)
+		} else {
+			out = append(out, m)
+		}
+		fine = fine[n:]
+	}
+	return out
+}
+
+// spread makes slots of measures: longer ones evenly. It also returns how fine bad events are known.
+func spread(r rollup.Range, list []measure, limit bound) ([]Slot, time.Duration) {
+	const width = int64(sli.Slot / time.Second)
+	resolution := width
 	var out []Slot
 	var bad, total rounder
-	add := func(start int64, b, n float64) {
-		s := Slot{Start: start, Total: total.next(n, math.MaxInt64)}
-		if s.Bad = bad.next(b, s.Total); s.Total > 0 {
-			out = append(out, s)
+	for _, m := range list {
+		if m.likely(limit) > 0 {
+			resolution = max(resolution, m.length)
 		}
-	}
-	for _, b := range blocks {
-		end := b.start + int64(blockLength/time.Second)
-		var part []measure
-		var sum float64
-		for len(fine) > 0 && fine[0].start < end {
-			part, sum = append(part, fine[0]), sum+fine[0].total
-			fine = fine[1:]
-		}
-		if sum >= 0.99*b.total {
-			for _, m := range part {
-				add(m.start, m.likely(limit), m.total)
+		first, last := max(m.start, r.From.Unix()), min(m.start+m.length, r.To.Unix())
+		n := float64((last - first) / width)
+		for at := first; at < last; at += width {
+			s := Slot{Start: at, Total: total.next(m.total/n, math.MaxInt64)}
+			if s.Bad = bad.next(m.likely(limit)/n, s.Total); s.Total > 0 {
+				out = append(out, s)
 			}
-			continue
-		}
-		if b.likely(limit) > 0 {
-			resolution = blockLength
-		}
-		first, last := max(b.start, r.From.Unix()), min(end, r.To.Unix())
-		n := float64(last-first) / sli.Slot.Seconds()
-		for at := first; at < last; at += int64(sli.Slot / time.Second) {
-			add(at, b.likely(limit)/n, b.total/n)
 		}
 	}
-	return out, resolution
+	return out, time.Duration(resolution) * time.Second
 }
 
 // rounder makes whole numbers whose sums follow those of what they are made from.
