@@ -6,14 +6,21 @@ import (
 	"time"
 
 	"loadline/slo/budget"
+	"loadline/slo/history"
+	"loadline/slo/tracker"
+)
+
+// What an engine reads from the past, see [history.History].
+type (
+	BudgetChart   = history.BudgetChart
+	BurnChart     = history.BurnChart
+	BurnLine      = history.BurnLine
+	Preview       = history.Preview
+	NotFoundError = history.NotFoundError
 )
 
 // Ref names an objective, or one group of it.
-type Ref struct {
-	SLO       string `json:"slo"`
-	Objective string `json:"objective"`
-	Group     string `json:"group,omitempty"` // empty for all events
-}
+type Ref = tracker.Ref
 
 // Health is an objective in one word.
 type Health string
@@ -54,7 +61,8 @@ type Status struct {
 	// than all of it was spent.
 	Attained float64 `json:"attained"`
 	Left     float64 `json:"budget_left"`
-	// Projected is Left at the end of a calendar period if its rest is as its beginning; Left in a rolling window.
+	// Projected is Left at the end of a calendar period if its rest has the traffic of its beginning and no bad events; Left in a
+	// rolling window.
 	Projected float64 `json:"budget_projected"`
 	// Burn1h is the burn rate of the last hour. Exhausted is after how long no budget is left if that goes on; nil if it never
 	// will be.

@@ -67,6 +67,19 @@ func (t *Tracker) Span() (from, middle, fine int64) {
 	return from / hour * hour, middle / hour * hour, fine / minutes * minutes
 }
 
+// Periods are the beginnings of the calendars' current periods.
+func (t *Tracker) Periods() []int64 {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var out []int64
+	for _, c := range t.classes {
+		if from, to := c.set.Calendar(); to > 0 {
+			out = append(out, from)
+		}
+	}
+	return out
+}
+
 // Load adds stored counts of a tier, whose slots are of grain seconds, to all instances of an indicator and group that are
 // being loaded and do not count slices. Corrections come off by LoadExcluded.
 func (t *Tracker) Load(indicator uint64, group string, grain int64, slots []ring.Slot) {

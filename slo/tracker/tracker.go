@@ -312,8 +312,11 @@ func (t *Tracker) enter(i *instance, start, bad, total int64) {
 	i.slicer.Put(start, bad, total)
 }
 
-func (o *objective) excludes(start int64) bool {
-	for _, e := range o.Excluded {
+func (o *objective) excludes(start int64) bool { return Excludes(o.Excluded, start) }
+
+// Excludes reports whether a slot does not count.
+func Excludes(excluded []Interval, start int64) bool {
+	for _, e := range excluded {
 		if start >= e.From && start < e.To {
 			return true
 		}

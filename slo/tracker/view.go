@@ -11,7 +11,7 @@ import (
 // View is an objective, or one group of it, at the tracker's moment.
 type View struct {
 	Ref
-	Definition
+	Of         Definition
 	Now        int64
 	From, To   int64 // of the period
 	Covered    int64 // seconds of it, as far as it is past, in which events were counted
@@ -54,10 +54,10 @@ func (t *Tracker) Groups(ref Ref) []View {
 }
 
 func compare(a, b View) int {
-	if c := strings.Compare(a.Ref.SLO, b.Ref.SLO); c != 0 {
+	if c := strings.Compare(a.SLO, b.SLO); c != 0 {
 		return c
 	}
-	if c := strings.Compare(a.Ref.Objective, b.Ref.Objective); c != 0 {
+	if c := strings.Compare(a.Objective, b.Objective); c != 0 {
 		return c
 	}
 	return strings.Compare(a.Group, b.Group)
@@ -85,11 +85,34 @@ func (t *Tracker) view(i *instance) View {
 	set := i.of.class.set
 	in := i.input(t.now)
 	v := View{
-		Ref: i.ref, Definition: i.of.Definition, Now: t.now, From: in.From, To: in.To, Bad: in.Bad, Total: in.Total, Last: in.Last,
+		Ref: i.ref, Of: i.of.Definition, Now: t.now, From: in.From, To: in.To, Bad: in.Bad, Total: in.Total, Last: in.Last,
 		Loading: i.loading, Rule: i.of.rule.Hash(), States: slices.Clone(i.states),
 	}
 	v.Covered = max(min(t.now, in.To)-max(in.From, i.of.From), 0)
 	v.BadHour, v.TotalHour = set.Sum(i.number, time.Hour)
 	v.Rules = i.of.rule.View(t.now, in, i.states)
 	return v
+}
+
+// States calls fn with the states of every rule that is at work. fn changes nothing and keeps nothing.
+func (t *Tracker) States(fn func(ref Ref, at int64, hash uint64, states []rule.State)) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, o := range t.objectives {
+		for _, i := range o.instances() {
+			if !i.loading {
+				fn(i.ref, t.now, o.rule.Hash(), i.states)
+			}
+		}
+	}
+}
+
+// Rule tells the rule of an objective from others, see [rule.Rule.Hash]; 0 if there is none.
+func (t *Tracker) Rule(ref Ref) uint64 {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if o := t.objectives[ref.whole()]; o != nil {
+		return o.rule.Hash()
+	}
+	return 0
 }

@@ -1,0 +1,212 @@
+package counting
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"loadline/query/indicator"
+	"loadline/slo/store"
+	"loadline/slo/store/counts"
+)
+
+var backfillEvents = metrics.NewCounter(`loadline_slo_backfill_events_total`)
+
+// How the past is counted: in stretches that take about chunkTime, the newest first.
+const (
+	firstChunk = 10 * time.Minute
+	maxChunk   = 24 * time.Hour
+	chunkTime  = time.Second
+)
+
+// otherNodes is how long the other nodes of the write path may take to hear of an indicator. Spans that they read before are
+// counted by nobody else.
+const otherNodes = 15 * time.Second
+
+// Recount counts in SQL what the write path does not: the time before an indicator's first slot, and spans of then that came
+// late. To stop it in the middle does no harm: what is there is compared with what there should be.
+func (c *Counter) Recount(ctx context.Context, now time.Time) error {
+	if err := c.recountLate(ctx, now); err != nil {
+		return err
+	}
+	oldest, any, err := indicator.Earliest(ctx, c.cfg.DB)
+	if err != nil {
+		return fmt.Errorf("find the oldest span: %w", err)
+	}
+	if !any {
+		oldest = now
+	}
+	chunks := map[uint64]time.Duration{}
+	for ctx.Err() == nil {
+		progress := false
+		for _, i := range c.unfinished(now) {
+			if err := c.backfill(ctx, i, oldest.Unix()/slot*slot, chunks); err != nil {
+				i.backfill.Error = err.Error()
+				return errors.Join(fmt.Errorf("count the past of indicator %d: %w", i.ID, err), c.keep(ctx, i.backfill))
+			}
+			progress = true
+		}
+		if !progress {
+			return nil
+		}
+		if err := c.recountLate(ctx, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unfinished are the indicators whose past can be counted: what the write path counts without them is in ClickHouse.
+func (c *Counter) unfinished(now time.Time) []counted {
+	return c.list(func(i *counted) bool {
+		ready := c.cfg.SoleWriter || now.Sub(i.installed) > otherNodes
+		return ready && !i.backfill.Finished && (i.definition.Spans != nil || c.cfg.Query != nil)
+	})
+}
+
+// backfill counts one more stretch of an indicator's past.
+func (c *Counter) backfill(ctx context.Context, i counted, oldest int64, chunks map[uint64]time.Duration) error {
+	began := time.Now()
+	length := cmp.Or(chunks[i.ID], firstChunk)
+	b := i.backfill
+	wanted := b.Wanted
+	if i.definition.Spans != nil {
+		wanted = max(wanted, oldest)
+	}
+	from := max(b.Done-int64(length/time.Second), wanted)
+	silent := false
+	if from < b.Done {
+		slots, err := c.countPast(ctx, i, from, b.Done)
+		if err != nil {
+			if length > firstChunk && ctx.Err() == nil {
+				chunks[i.ID] = firstChunk
+				return nil // perhaps it was too much at once
+			}
+			return err
+		}
+		for _, s := range slots {
+			if s.Group == "" {
+				b.Events += uint64(max(s.Total, 0))
+				backfillEvents.Add(int(max(s.Total, 0)))
+			}
+		}
+		silent = len(slots) == 0
+	}
+	if i.definition.Spans == nil && silent && length == maxChunk {
+		wanted, from = b.Done, b.Done // a day without a sample: there was nothing to measure before
+	}
+	b.Done, b.Error = min(b.Done, from), ""
+	b.Finished = b.Done <= wanted
+	if took := time.Since(began); took < chunkTime/2 {
+		chunks[i.ID] = min(2*length, maxChunk)
+	} else if took > 2*chunkTime {
+		chunks[i.ID] = max(length/2, firstChunk)
+	}
+	return c.keep(ctx, b)
+}
+
+// countPast makes the stored counts of [from, to) those that spans or samples give.
+func (c *Counter) countPast(ctx context.Context, i counted, from, to int64) ([]indicator.Slot, error) {
+	read := c.readSpans
+	if i.definition.Spans == nil {
+		read = c.readSamples
+	}
+	slots, err := read(ctx, i, from, to)
+	if err != nil {
+		return nil, err
+	}
+	recount := counts.Recount{Indicator: i.ID, From: from, To: to, Counts: make([]counts.Count, len(slots))}
+	for n, s := range slots {
+		recount.Counts[n] = counts.Count{Group: s.Group, Slot: s.Start, Bad: s.Bad, Total: s.Total}
+	}
+	if _, err := c.cfg.Counts.Replace(ctx, time.Now(), []counts.Recount{recount}); err != nil {
+		return nil, fmt.Errorf("store counts: %w", err)
+	}
+	return slots, nil
+}
+
+// readSpans counts spans. Rollups are kept for longer: they will do where they know exactly what the indicator asks.
+func (c *Counter) readSpans(ctx context.Context, i counted, from, to int64) ([]indicator.Slot, error) {
+	begin, end := time.Unix(from, 0), time.Unix(to, 0)
+	slots, err := indicator.Count(ctx, c.cfg.DB, *i.definition.Spans, begin, end)
+	if err != nil || len(slots) > 0 {
+		return slots, err
+	}
+	rolled, quality, err := indicator.Preview(ctx, c.cfg.DB, *i.definition.Spans, begin, end)
+	if err != nil || quality.Source != indicator.FromRollups || quality.Approximate {
+		return nil, err
+	}
+	return rolled, nil
+}
+
+// readSamples evaluates a PromQL indicator for the minutes of [from, to).
+func (c *Counter) readSamples(ctx context.Context, i counted, from, to int64) ([]indicator.Slot, error) {
+	const minute = int64(ComputeEvery / time.Second)
+	bad, total, err := c.values(ctx, i.definition, time.Unix(from+minute, 0), time.Unix(to, 0))
+	if err != nil {
+		return nil, err
+	}
+	var slots []indicator.Slot
+	for n := range total {
+		if d := whole(i.ID, from+int64(n)*minute, bad[n], total[n]); d.Total > 0 {
+			slots = append(slots, indicator.Slot{Start: d.Slot, Bad: d.Bad, Total: d.Total})
+		}
+	}
+	return slots, nil
+}
+
+// keep stores how far a backfill is, and says so to the objectives.
+func (c *Counter) keep(ctx context.Context, b store.Backfill) error {
+	if err := c.cfg.Store.SaveBackfill(ctx, time.Now(), b); err != nil {
+		return fmt.Errorf("store the progress of a backfill: %w", err)
+	}
+	c.mu.Lock()
+	if i := c.active[b.Indicator]; i != nil {
+		b.Wanted = min(b.Wanted, i.backfill.Wanted)
+		i.backfill = b
+	}
+	c.mu.Unlock()
+	c.cfg.From(b.Indicator, b.Done)
+	c.cfg.Counted()
+	return nil
+}
+
+// lateReach is how old spans that come late may be and still be counted in SQL.
+const lateReach = 35 * 24 * time.Hour
+
+// recountLate counts the slots again for which spans came that the write path did not count.
+func (c *Counter) recountLate(ctx context.Context, now time.Time) error {
+	late, err := c.cfg.Counts.Late(ctx, now.Add(-lateReach))
+	if err != nil || len(late) == 0 {
+		return err
+	}
+	settled := late[:0:0]
+	for len(late) > 0 {
+		n := stretch(late)
+		from, to := late[0].Slot, late[n-1].Slot+slot
+		found := c.list(func(i *counted) bool { return i.ID == late[0].Indicator && to > i.backfill.Done })
+		for _, i := range found { // none if nobody counts it any more, or it is yet to be counted
+			if _, err := c.countPast(ctx, i, max(from, i.backfill.Done), min(to, i.Since)); err != nil {
+				return errors.Join(fmt.Errorf("count late spans of indicator %d: %w", i.ID, err), c.cfg.Counts.Settle(ctx, now, settled))
+			}
+		}
+		settled = append(settled, late[:n]...)
+		late = late[n:]
+	}
+	return c.cfg.Counts.Settle(ctx, now, settled)
+}
+
+// stretch is how many of the first marks are of one indicator and near one another: they are counted together.
+func stretch(late []counts.Late) int {
+	const near, longest = int64(10 * time.Minute / time.Second), int64(6 * time.Hour / time.Second)
+	for i := 1; i < len(late); i++ {
+		if late[i].Indicator != late[0].Indicator || late[i].Slot-late[i-1].Slot > near || late[i].Slot-late[0].Slot > longest {
+			return i
+		}
+	}
+	return len(late)
+}

@@ -1,0 +1,149 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"loadline/internal/sli"
+	"loadline/query/indicator"
+	"loadline/slo/backtest"
+	"loadline/slo/budget"
+	"loadline/slo/budget/forecast"
+	"loadline/slo/counting"
+	"loadline/slo/ring"
+	"loadline/slo/spec"
+	"loadline/slo/store/counts"
+	"loadline/slo/tracker"
+)
+
+// Preview is what an objective would have done.
+type Preview struct {
+	backtest.Result
+	Quality indicator.Quality
+	Took    time.Duration
+}
+
+// Preview tries an objective of a definition on [from, to), whether it is in force or not.
+func (h *History) Preview(ctx context.Context, s spec.SLO, objective int, from, to time.Time) (Preview, error) {
+	began := time.Now()
+	o := &s.Objectives[objective]
+	begin := from.Add(-max(o.Window.Nominal(), longestWindow(o.Policy)))
+	slots, quality, err := h.tried(ctx, o, begin, to)
+	if err != nil {
+		return Preview{}, err
+	}
+	p := Preview{Quality: quality}
+	p.Result = backtest.Run(
+		backtest.Objective{Target: o.Target, Window: o.Window, Method: o.Method, Slices: o.Slices, Policy: o.Policy},
+		backtest.History{Slots: slots, Since: quality.From.Unix() / slot * slot, From: from.Unix() / slot * slot, To: to.Unix() / slot * slot},
+	)
+	p.Took = time.Since(began)
+	return p, nil
+}
+
+func longestWindow(p budget.Policy) time.Duration {
+	var out time.Duration
+	for _, t := range p.Tiers {
+		out = max(out, t.Long)
+	}
+	return out
+}
+
+// tried are the slots that an objective would have counted: those that are stored, or what spans and samples say.
+func (h *History) tried(ctx context.Context, o *spec.Objective, from, to time.Time) ([]ring.Slot, indicator.Quality, error) {
+	if c := o.Indicator.Composite; c != nil {
+		return h.triedComposite(ctx, o, from, to)
+	}
+	if id, begin, ok := h.counter.Whole(o.Indicator); ok {
+		slots, err := h.counts.Slots(ctx, counts.Tier10s, id, "", from.Unix(), to.Unix(), 0)
+		quality := indicator.Quality{Source: FromCounts, From: moment(max(begin, from.Unix())), Resolution: sli.Slot}
+		return slots, quality, err
+	}
+	if o.Indicator.Spans != nil {
+		return h.triedSpans(ctx, *o.Indicator.Spans, from, to)
+	}
+	return h.triedSamples(ctx, o.Indicator, from, to)
+}
+
+// The sources of previews beside those of package indicator.
+const (
+	FromCounts  indicator.Source = "counts"
+	FromSamples indicator.Source = "samples"
+)
+
+func (h *History) triedSpans(ctx context.Context, i sli.Indicator, from, to time.Time) ([]ring.Slot, indicator.Quality, error) {
+	rows, quality, err := indicator.Preview(ctx, h.db, i, from, to)
+	slots := make([]ring.Slot, len(rows))
+	for n, r := range rows {
+		slots[n] = ring.Slot{Start: r.Start, Bad: r.Bad, Total: r.Total}
+	}
+	return slots, quality, err
+}
+
+func (h *History) triedSamples(ctx context.Context, i spec.Indicator, from, to time.Time) ([]ring.Slot, indicator.Quality, error) {
+	const minute = int64(counting.ComputeEvery / time.Second)
+	begin := from.Unix() / minute * minute
+	bad, total, err := h.counter.Values(ctx, i, moment(begin+minute), moment(to.Unix()/minute*minute))
+	var slots []ring.Slot
+	for n := range total {
+		if events := int64(math.Round(total[n])); events > 0 {
+			slots = append(slots, ring.Slot{Start: begin + int64(n)*minute, Bad: min(int64(math.Round(max(bad[n], 0))), events), Total: events})
+		}
+	}
+	quality := indicator.Quality{Source: FromSamples, From: to, Resolution: counting.ComputeEvery}
+	if len(slots) > 0 {
+		quality.From = moment(slots[0].Start)
+	}
+	return slots, quality, err
+}
+
+// triedComposite makes a composite's slices of the stored counts of its members.
+func (h *History) triedComposite(ctx context.Context, o *spec.Objective, from, to time.Time) ([]ring.Slot, indicator.Quality, error) {
+	quality := indicator.Quality{Source: FromCounts, From: from, Resolution: sli.Slot}
+	var sources [][]ring.Slot
+	var targets []budget.Target
+	for _, m := range o.Indicator.Composite.Members {
+		v, err := h.view(tracker.Ref{SLO: m.SLO, Objective: m.Objective})
+		if err != nil {
+			return nil, quality, err
+		}
+		slots, err := h.counts.Slots(ctx, counts.Tier10s, v.Of.Indicator, "", from.Unix(), to.Unix(), 0)
+		if err != nil {
+			return nil, quality, fmt.Errorf("read counts of %q: %w", m.SLO, err)
+		}
+		sources, targets = append(sources, slots), append(targets, v.Of.Objective.Target)
+		quality.From = moment(max(quality.From.Unix(), v.Of.From))
+	}
+	all := func(int64) bool { return false }
+	return tracker.Slices(o, from.Unix()/slot*slot, to.Unix()/slot*slot, sources, targets, all), quality, nil
+}
+
+// forecastFrom is how much of the past beyond the period a forecast is made from.
+const forecastFrom = 28 * budget.Day
+
+// Forecast says how the budget of an objective is likely to go on.
+func (h *History) Forecast(ctx context.Context, ref tracker.Ref) (forecast.Forecast, error) {
+	v, err := h.view(ref)
+	if err != nil {
+		return forecast.Forecast{}, err
+	}
+	const hour = int64(counts.Tier1h)
+	from := (v.From - int64(forecastFrom/time.Second)) / hour * hour
+	slots, err := h.slots(ctx, v, from, v.Now, counts.Tier1h)
+	if err != nil {
+		return forecast.Forecast{}, err
+	}
+	var hours []forecast.Spend
+	for _, s := range slots {
+		start := s.Start / hour * hour
+		if len(hours) == 0 || hours[len(hours)-1].Start != start {
+			hours = append(hours, forecast.Spend{Start: start})
+		}
+		last := &hours[len(hours)-1]
+		last.Bad += uint64(max(s.Bad, 0))
+		last.Total += uint64(max(s.Total, 0))
+	}
+	return forecast.Predict(hours, v.Now, v.Of.Objective.Target, v.Of.Objective.Window), nil
+}

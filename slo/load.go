@@ -1,0 +1,267 @@
+package slo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"loadline/slo/ring"
+	"loadline/slo/rule"
+	"loadline/slo/store/counts"
+	"loadline/slo/tracker"
+)
+
+// open brings everything into memory: from the snapshot of the last process and what was counted since, or from what is
+// stored.
+func (e *Engine) open(ctx context.Context, now time.Time) error {
+	if err := e.readCorrections(ctx); err != nil {
+		return err
+	}
+	if err := e.counts.Finish(ctx); err != nil {
+		return fmt.Errorf("finish counts: %w", err)
+	}
+	if err := e.countFirings(ctx, now); err != nil {
+		return err
+	}
+	refs, err := e.restore()
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			e.log.Info("the snapshot of objectives is not used, they are read from storage", "reason", err)
+		}
+		return e.reload(ctx, now)
+	}
+	err = errors.Join(e.follow(ctx, now), e.load(ctx, refs))
+	if errors.Is(err, counts.ErrBehind) {
+		return e.reload(ctx, now)
+	}
+	return err
+}
+
+// reload reads everything from storage.
+func (e *Engine) reload(ctx context.Context, now time.Time) error {
+	t := tracker.New(now.Add(-e.Delay()).Unix())
+	refs := t.Define(e.definitions())
+	clock := counts.Clock{}
+	err := e.cfg.Settled(ctx, func() error {
+		for try := range consistentTries {
+			before, err := e.counts.Clock(ctx)
+			if err != nil {
+				return fmt.Errorf("read clock of counts: %w", err)
+			}
+			if err := e.read(ctx, t, refs); err != nil {
+				return err
+			}
+			if clock, err = e.counts.Clock(ctx); err != nil {
+				return fmt.Errorf("read clock of counts: %w", err)
+			}
+			if same(before, clock) || try == consistentTries-1 {
+				break
+			}
+			for _, ref := range refs {
+				t.Reset(ref)
+			}
+		}
+		return e.finishLoad(ctx, t, refs)
+	})
+	if err != nil {
+		return err
+	}
+	e.clock = clock
+	e.mu.Lock()
+	e.tracker = t
+	e.mu.Unlock()
+	return nil
+}
+
+// consistentTries is how often counts are read again because another node has inserted some meanwhile. What remains
+// is found by the comparison with storage.
+const consistentTries = 4
+
+func same(a, b counts.Clock) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for node, batch := range a {
+		if b[node] != batch {
+			return false
+		}
+	}
+	return true
+}
+
+// load reads the past of some objectives.
+func (e *Engine) load(ctx context.Context, refs []Ref) error {
+	if len(refs) == 0 {
+		return nil
+	}
+	t := e.now()
+	return e.cfg.Settled(ctx, func() error {
+		for try := range consistentTries {
+			if err := e.follow(ctx, time.Now()); err != nil {
+				return err
+			}
+			if err := e.read(ctx, t, refs); err != nil {
+				return err
+			}
+			clock, err := e.counts.Clock(ctx)
+			if err != nil {
+				return fmt.Errorf("read clock of counts: %w", err)
+			}
+			if same(clock, e.clock) || try == consistentTries-1 {
+				break
+			}
+			for _, ref := range refs {
+				t.Reset(ref)
+			}
+		}
+		return e.finishLoad(ctx, t, refs)
+	})
+}
+
+// read gives objectives that are being loaded their stored counts.
+func (e *Engine) read(ctx context.Context, t *tracker.Tracker, refs []Ref) error {
+	var indicators []uint64
+	var special []tracker.Needs
+	for _, ref := range refs {
+		n, ok := t.Needs(ref)
+		if !ok {
+			continue
+		}
+		if !n.Fine {
+			indicators = append(indicators, n.Indicators...)
+		}
+		if n.Fine || len(n.Excluded) > 0 {
+			special = append(special, n)
+		}
+	}
+	if len(indicators) > 0 {
+		from, middle, fine := t.Span()
+		parts := counts.Span{From: from, Middle: middle, Fine: fine}.Parts(t.Now(), t.Periods()...)
+		err := e.counts.Load(ctx, indicators, parts, func(indicator uint64, group string, p counts.Part, slots []counts.Slot) error {
+			t.Load(indicator, group, p.Step, slots)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("read counts: %w", err)
+		}
+	}
+	for _, n := range special {
+		if err := e.readFine(ctx, t, n); err != nil {
+			return fmt.Errorf("read counts of %q: %w", n.SLO, err)
+		}
+	}
+	return nil
+}
+
+// readFine gives an objective the slots that it needs beyond those that all get.
+func (e *Engine) readFine(ctx context.Context, t *tracker.Tracker, n tracker.Needs) error {
+	end := t.Now() + int64(time.Hour/time.Second)
+	groups := []string{""}
+	if n.Groups {
+		sums, err := e.counts.Groups(ctx, n.Indicators, n.From, end)
+		if err != nil {
+			return err
+		}
+		for _, s := range sums {
+			if s.Group != "" {
+				groups = append(groups, s.Group)
+			}
+		}
+	}
+	for _, group := range groups {
+		ref := n.Ref
+		ref.Group = group
+		if !n.Fine {
+			for _, x := range n.Excluded {
+				slots, err := e.counts.Slots(ctx, counts.Tier10s, n.Indicators[0], group, x.From, x.To, 0)
+				if err != nil {
+					return err
+				}
+				t.LoadExcluded(ref, slots)
+			}
+			continue
+		}
+		sources := make([][]ring.Slot, len(n.Indicators))
+		for i, indicator := range n.Indicators {
+			var err error
+			if sources[i], err = e.counts.Slots(ctx, counts.Tier10s, indicator, group, n.From, end, 0); err != nil {
+				return err
+			}
+		}
+		t.LoadSlices(ref, n.From, sources)
+	}
+	return nil
+}
+
+// finishLoad gives loaded objectives the states of their rules.
+func (e *Engine) finishLoad(ctx context.Context, t *tracker.Tracker, refs []Ref) error {
+	rows, err := e.store.States(ctx)
+	if err != nil {
+		return fmt.Errorf("read states: %w", err)
+	}
+	states := map[Ref][]rule.State{}
+	for _, r := range rows {
+		ref := Ref{SLO: r.SLO, Objective: r.Objective, Group: r.Group}
+		if t.Rule(ref) != r.Rule {
+			continue
+		}
+		states[ref] = append(states[ref], rule.State{
+			Tier: r.Tier, Phase: rule.Phase(r.Phase), Since: r.Since, Keep: r.Keep, Held: r.Held, Guarded: r.Guarded,
+		})
+	}
+	for _, ref := range refs {
+		t.Loaded(ref, states)
+	}
+	return nil
+}
+
+// restore makes the tracker from the snapshot, and returns the objectives that it does not have.
+func (e *Engine) restore() ([]Ref, error) {
+	if e.cfg.Snapshot == "" {
+		return nil, fs.ErrNotExist
+	}
+	f, err := os.Open(e.cfg.Snapshot)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	t, clock, refs, err := tracker.Restore(f, e.definitions())
+	if err != nil {
+		return nil, err
+	}
+	e.clock = clock
+	e.mu.Lock()
+	e.tracker = t
+	e.mu.Unlock()
+	return refs, nil
+}
+
+// saveSnapshot writes the snapshot. One that cannot be written costs the next start some seconds.
+func (e *Engine) saveSnapshot() {
+	if e.cfg.Snapshot == "" || e.now().Now() == 0 {
+		return
+	}
+	if err := e.writeSnapshot(); err != nil {
+		e.log.Warn("the snapshot of objectives cannot be written", "error", err)
+	}
+}
+
+func (e *Engine) writeSnapshot() (err error) {
+	f, err := os.Create(e.cfg.Snapshot + ".tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	err = e.now().Snapshot(f, e.clock)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), e.cfg.Snapshot)
+}
