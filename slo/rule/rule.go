@@ -86,12 +86,14 @@ type Rule struct {
 	absent  int64 // seconds without events after which it is said that there are none; 0 for never
 	hash    uint64
 	windows []time.Duration
+	spare   float64 // the share of events that may be bad
 	marks   []mark
 }
 
 // Compile makes the rule of an objective. Its policy is one that [budget.Policy.Validate] accepts for the window.
 func Compile(target budget.Target, window budget.Window, method budget.Method, policy budget.Policy) *Rule {
 	r := &Rule{target: target, window: window, method: method, policy: policy, unit: budget.PerEvent(method)}
+	r.spare = target.Budget().Float()
 	for _, t := range policy.Tiers {
 		c := budget.Compile(target, t, policy, window.Nominal())
 		threshold, _ := c.Threshold()

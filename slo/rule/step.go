@@ -49,6 +49,19 @@ func (e *evaluation) period() (whole, elapsed, counted time.Duration) {
 	return seconds(e.To - e.From), elapsed, min(covered, elapsed)
 }
 
+// Calm reports that no tier is above its burn rate in its short window. An evaluation of inactive states then changes no
+// tier. What is calm at a target is calm at lower ones.
+func (r *Rule) Calm(at int64, in Input) bool {
+	e := evaluation{Rule: r, Input: in, at: at}
+	for i := range r.tiers {
+		t := &r.tiers[i]
+		if bad, total := e.Sum(t.Short); bad > 0 && e.exceeds(t, t.Short, bad, total) {
+			return false
+		}
+	}
+	return true
+}
+
 // step returns what changed, or nothing.
 func (e *evaluation) step(t *tier, s *State) string {
 	bad, total := e.Sum(t.Short)
@@ -150,9 +163,8 @@ func (e *evaluation) traffic() (total uint64, counted time.Duration) {
 // What counts is the budget of the whole period: a young objective, and a period of a calendar that has just begun, have
 // not spent much of it with the first bad event.
 func (e *evaluation) stepMarks(states []State) *mark {
-	whole, elapsed, _ := e.period()
-	// Mostly nothing is near; what is near is compared exactly.
-	if near := 0.51; len(states) > 0 && states[0].Phase != Firing && budget.Projected(e.Bad, e.Total, e.target, elapsed, whole) > near {
+	// Mostly nothing is near.
+	if len(states) == 0 || states[0].Phase != Firing && float64(e.Bad) < 0.49*e.spare*float64(e.Total) {
 		return nil
 	}
 	var passed *mark
@@ -174,6 +186,16 @@ func (e *evaluation) stepMarks(states []State) *mark {
 // cmpLeft compares what is left of the budget with a share of it.
 func (e *evaluation) cmpLeft(share budget.Ratio) int {
 	whole, elapsed, _ := e.period()
+	if e.Total > 0 && elapsed > 0 && elapsed <= whole {
+		spent := float64(e.Bad) / float64(e.Total) / e.spare * (float64(elapsed) / float64(whole))
+		// Where numbers of 53 bits leave no doubt they are enough.
+		switch difference := 1 - spent - share.Float(); {
+		case difference > 1e-9*(1+spent):
+			return 1
+		case difference < -1e-9*(1+spent):
+			return -1
+		}
+	}
 	return budget.CmpProjected(e.Bad, e.Total, e.target, share, elapsed, whole)
 }
 
