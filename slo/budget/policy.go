@@ -13,15 +13,16 @@ import (
 // Presets are the names that [Preset] knows, the default first.
 func Presets() []string { return []string{"default", "page", "ticket", "none", "sloth", "pyrra"} }
 
-// DefaultPolicy pages and opens tickets by [DefaultTiers], asks for significance, keeps firing for five minutes and keeps
-// its state without data.
+// DefaultPolicy pages and opens tickets by [DefaultTiers], asks for significance, keeps firing for five minutes, keeps its
+// state without data and opens a ticket about that.
 func DefaultPolicy(window Window) Policy {
 	return Policy{
-		Tiers:      DefaultTiers(window),
-		KeepFiring: 5 * time.Minute,
-		Guard:      true,
-		HoldNoData: true,
-		Clamp:      true,
+		Tiers:       DefaultTiers(window),
+		KeepFiring:  5 * time.Minute,
+		Guard:       true,
+		HoldNoData:  true,
+		Clamp:       true,
+		NoDataAlert: Ticket,
 	}
 }
 
