@@ -41,7 +41,7 @@ type call struct {
 }
 
 // sampleCauses counts a sample of the part's events by dependency and by client.
-func sampleCauses(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, p part) ([]tally, error) {
+func sampleCauses(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, p part) ([]breakdown, error) {
 	c, err := p.conditions(ind)
 	if err != nil {
 		return nil, err
@@ -59,9 +59,9 @@ func sampleCauses(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, p p
 	if err != nil {
 		return nil, err
 	}
-	dependency := tally{name: "dependency", values: map[string][2]float64{}, sampled: len(events)}
-	client := tally{name: "client", values: map[string][2]float64{}, sampled: len(events)}
-	add := func(t tally, value string, bad bool) {
+	dependency := breakdown{name: "dependency", values: map[string][2]float64{}, sampled: len(events)}
+	client := breakdown{name: "client", values: map[string][2]float64{}, sampled: len(events)}
+	add := func(t breakdown, value string, bad bool) {
 		n := t.values[value]
 		if bad {
 			n[0]++
@@ -74,7 +74,7 @@ func sampleCauses(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, p p
 		add(dependency, blame(e, calls[e.trace], ind.Bad.Slower > 0), e.bad)
 		add(client, clientOf(e, calls[e.trace], ind.Service), e.bad)
 	}
-	return []tally{dependency, client}, nil
+	return []breakdown{dependency, client}, nil
 }
 
 // draw chooses n slots, evenly spaced over the bad events.

@@ -96,14 +96,14 @@ func WhoSpent(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, t
 	return out, nil
 }
 
-// tally counts the bad and the good events of a dimension by value.
-type tally struct {
+// breakdown counts the bad and the good events of a dimension by value.
+type breakdown struct {
 	name    string
 	values  map[string][2]float64
 	sampled int
 }
 
-func (t tally) sum() (sum [2]float64) {
+func (t breakdown) sum() (sum [2]float64) {
 	for _, n := range t.values {
 		sum[0], sum[1] = sum[0]+n[0], sum[1]+n[1]
 	}
@@ -111,7 +111,7 @@ func (t tally) sum() (sum [2]float64) {
 }
 
 // dimension orders the values by their bad events.
-func (t tally) dimension() Dimension {
+func (t breakdown) dimension() Dimension {
 	d := Dimension{Name: t.name, Sampled: t.sampled}
 	sum := t.sum()
 	var all []Spender
@@ -167,16 +167,16 @@ func dimensions(c *conditions, ind sli.Indicator) (names, texts []string) {
 const instanceDimension = "instance"
 
 // countDimensions reads all events of a part once: they are added up by all dimensions together, and these sums by each.
-func countDimensions(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, p part) ([]tally, error) {
+func countDimensions(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, p part) ([]breakdown, error) {
 	c, err := p.conditions(ind)
 	if err != nil {
 		return nil, err
 	}
 	names, texts := dimensions(c, ind)
-	out := make([]tally, len(names))
+	out := make([]breakdown, len(names))
 	columns, inner := make([]string, len(names)), make([]string, len(names))
 	for i := range names {
-		out[i] = tally{name: names[i], values: map[string][2]float64{}}
+		out[i] = breakdown{name: names[i], values: map[string][2]float64{}}
 		columns[i] = "v" + strconv.Itoa(i)
 		inner[i] = texts[i] + " AS " + columns[i]
 	}
@@ -211,8 +211,8 @@ LIMIT 100000`
 }
 
 // nameInstances replaces the numbers of resources by the names of instances.
-func nameInstances(ctx context.Context, db *clickhouse.DB, dims []tally) error {
-	i := slices.IndexFunc(dims, func(t tally) bool { return t.name == instanceDimension })
+func nameInstances(ctx context.Context, db *clickhouse.DB, dims []breakdown) error {
+	i := slices.IndexFunc(dims, func(t breakdown) bool { return t.name == instanceDimension })
 	var ids []uint64
 	for text := range dims[i].values {
 		if id, err := strconv.ParseUint(text, 10, 64); err == nil {

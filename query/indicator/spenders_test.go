@@ -126,7 +126,7 @@ func TestDimension(t *testing.T) {
 	for i := range 12 {
 		values[fmt.Sprint("c", i)] = [2]float64{0, 5}
 	}
-	got := tally{name: "n", values: values, sampled: 3}.dimension()
+	got := breakdown{name: "n", values: values, sampled: 3}.dimension()
 	if len(got.Values) != maxSpenders || got.Sampled != 3 || got.Name != "n" || math.Abs(got.Telling-0.7) > 1e-9 {
 		t.Errorf("%+v", got)
 	}
