@@ -4,6 +4,10 @@ package registry
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"loadline/slo/spec"
@@ -16,100 +20,130 @@ type Config struct {
 	Poll time.Duration // how often files and the database are looked at; 0 means 5 s
 }
 
+// defaultPoll is how soon a change on another node or of a file is seen.
+const defaultPoll = 5 * time.Second
+
 // Registry is the definitions in force. It is safe for concurrent use.
 type Registry struct {
 	store *store.Store
 	cfg   Config
+
+	write sync.Mutex // held while definitions are changed
+	files files      // under write
+
+	mu      sync.Mutex // of the rest
+	current *definitions
+	wrong   []spec.Problem // with files
+	failure error          // of the last load by Run
+	changed chan struct{}
 }
 
 // New returns a registry that knows nothing until [Registry.Load] or [Registry.Run].
-func New(st *store.Store, cfg Config) *Registry { return &Registry{store: st, cfg: cfg} }
+func New(st *store.Store, cfg Config) *Registry {
+	if cfg.Poll <= 0 {
+		cfg.Poll = defaultPoll
+	}
+	return &Registry{store: st, cfg: cfg, current: newDefinitions(), changed: make(chan struct{})}
+}
 
 // Load reads the database, then applies files that have changed. What is wrong with files is among Problems, not an error.
-func (r *Registry) Load(ctx context.Context, now time.Time) error { return nil }
+func (r *Registry) Load(ctx context.Context, now time.Time) error {
+	r.write.Lock()
+	defer r.write.Unlock()
+	if err := r.sync(ctx); err != nil {
+		return err
+	}
+	if r.cfg.Path == "" {
+		return nil
+	}
+	problems, err := r.loadFiles(ctx, now)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.wrong = problems
+	r.mu.Unlock()
+	return nil
+}
 
 // Run loads again and again until ctx is done. What fails is among Problems until it works.
-func (r *Registry) Run(ctx context.Context) error { return nil }
-
-// Change is text with definitions that somebody wants in force.
-type Change struct {
-	Author string
-	Source string // api, ui or file:PATH
-	Text   string // YAML of any format that loadline/slo/spec/definition reads
-	DryRun bool   // check and report only
-	// Expected is the revision that the author has edited: the change is refused if one of its objects has another one. 0
-	// means that the author has seen none, and asks for nothing.
-	Expected uint64
-	// Create refuses objects that exist.
-	Create bool
+func (r *Registry) Run(ctx context.Context) error {
+	ticker := time.NewTicker(r.cfg.Poll)
+	defer ticker.Stop()
+	for {
+		err := r.Load(ctx, time.Now())
+		if ctx.Err() != nil {
+			return nil
+		}
+		r.mu.Lock()
+		r.failure = err
+		r.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
 }
 
-// Applied is what a change does to one object.
-type Applied struct {
-	Kind   string `json:"kind"`
-	Name   string `json:"name"`
-	Action string `json:"action"` // created, changed, unchanged or deleted
-	Diff   []Line `json:"diff,omitempty"`
+// sync takes in what this and other nodes have stored.
+func (r *Registry) sync(ctx context.Context) error {
+	base := r.definitions()
+	objects, err := r.store.Newest(ctx, base.revision)
+	if err != nil {
+		return fmt.Errorf("read definitions: %w", err)
+	}
+	if len(objects) > 0 {
+		r.publish(base.with(objects))
+	}
+	return nil
 }
 
-// Report is what a change did, or would do.
-type Report struct {
-	Revision uint64         `json:"revision"` // of the definitions after it
-	Objects  []Applied      `json:"objects"`
-	SLOs     []spec.SLO     `json:"-"` // that the text defines, resolved
-	Problems []spec.Problem `json:"problems,omitempty"`
-	Refused  bool           `json:"refused,omitempty"` // because of an error among Problems
+func (r *Registry) definitions() *definitions {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.current
 }
 
-// ConflictError says that an object has another revision than the author of a change has seen.
-type ConflictError struct {
-	Kind, Name        string
-	Expected, Current uint64
-	Author            string // of the current one
-	At                time.Time
-}
-
-// Error is the conflict in a sentence.
-func (e *ConflictError) Error() string { return "" }
-
-// NotFoundError says that there is no such object.
-type NotFoundError struct{ Kind, Name string }
-
-// Error names the object.
-func (e *NotFoundError) Error() string { return "" }
-
-// Apply puts the objects of a text in force, all or none of them. A text with errors is refused: see Report.Problems; the
-// error is nil then. It fails with a [*ConflictError] if somebody else was faster.
-func (r *Registry) Apply(ctx context.Context, now time.Time, c Change) (Report, error) {
-	return Report{}, nil
-}
-
-// Deletion asks that an object be no more.
-type Deletion struct {
-	Kind     string // empty means SLO
-	Name     string
-	Author   string
-	Source   string
-	Expected uint64 // as in [Change]
-	DryRun   bool
-}
-
-// Delete takes an object out of force. It is refused, see Report.Problems, if others refer to it.
-func (r *Registry) Delete(ctx context.Context, now time.Time, d Deletion) (Report, error) {
-	return Report{}, nil
+func (r *Registry) publish(d *definitions) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.current = d
+	close(r.changed)
+	r.changed = make(chan struct{})
 }
 
 // Current returns the SLOs in force, by name, and the revision of the definitions. The caller changes nothing in them.
-func (r *Registry) Current() ([]spec.SLO, uint64) { return nil, 0 }
+func (r *Registry) Current() ([]spec.SLO, uint64) {
+	d := r.definitions()
+	return d.slos, d.revision
+}
 
 // SLO returns an SLO in force.
-func (r *Registry) SLO(name string) (spec.SLO, bool) { return spec.SLO{}, false }
+func (r *Registry) SLO(name string) (spec.SLO, bool) {
+	slos := r.definitions().slos
+	i, found := slices.BinarySearchFunc(slos, name, func(s spec.SLO, name string) int { return strings.Compare(s.Name, name) })
+	if !found {
+		return spec.SLO{}, false
+	}
+	return slos[i], true
+}
 
 // Object returns an object in force as it was written.
-func (r *Registry) Object(kind, name string) (store.Object, bool) { return store.Object{}, false }
+func (r *Registry) Object(kind, name string) (store.Object, bool) {
+	o, found := r.definitions().stored[key{kind, name}]
+	return o, found && !o.Deleted
+}
 
 // Objects returns all objects in force as they were written, by kind and name.
-func (r *Registry) Objects() []store.Object { return nil }
+func (r *Registry) Objects() []store.Object {
+	d := r.definitions()
+	var out []store.Object
+	for _, k := range d.keys() {
+		out = append(out, d.stored[k])
+	}
+	return out
+}
 
 // Revision is a revision of an object and what it changed.
 type Revision struct {
@@ -119,11 +153,37 @@ type Revision struct {
 
 // History returns up to limit revisions of an object, the newest first.
 func (r *Registry) History(ctx context.Context, kind, name string, limit int) ([]Revision, error) {
-	return nil, nil
+	objects, err := r.store.History(ctx, kind, name, limit+1)
+	if err != nil {
+		return nil, fmt.Errorf("read history of %s %q: %w", kind, name, err)
+	}
+	var out []Revision
+	for i, o := range objects[:min(len(objects), limit)] {
+		before := ""
+		if i+1 < len(objects) {
+			before = objects[i+1].Text
+		}
+		out = append(out, Revision{Object: o, Diff: Diff(before, o.Text)})
+	}
+	return out, nil
 }
 
 // Problems returns what is wrong with files, and with definitions in force, since the last load.
-func (r *Registry) Problems() []spec.Problem { return nil }
+func (r *Registry) Problems() []spec.Problem {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := slices.Concat(r.wrong, r.current.problems)
+	if r.failure != nil {
+		out = append(out, spec.Problem{
+			Severity: spec.Error, Message: r.failure.Error(), Remedy: "the definitions from before stay in force until it works again",
+		})
+	}
+	return out
+}
 
 // Changed returns a channel that is closed when the definitions in force change. Ask for it before reading them.
-func (r *Registry) Changed() <-chan struct{} { return nil }
+func (r *Registry) Changed() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed
+}

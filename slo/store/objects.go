@@ -96,6 +96,11 @@ func (s *Store) Newest(ctx context.Context, above uint64) ([]Object, error) {
 	return s.objects(ctx, "revision > {p0:UInt64}", "kind, name, revision DESC LIMIT 1 BY kind, name", above, maxRows)
 }
 
+// FromFiles returns the newest of the revisions of each object that came from files, deletions too, by kind and name.
+func (s *Store) FromFiles(ctx context.Context) ([]Object, error) {
+	return s.objects(ctx, "revision > {p0:UInt64} AND startsWith(source, 'file:')", "kind, name, revision DESC LIMIT 1 BY kind, name", 0, maxRows)
+}
+
 // Revision returns the newest revision of all, 0 without any.
 func (s *Store) Revision(ctx context.Context) (uint64, error) {
 	var revision uint64

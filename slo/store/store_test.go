@@ -65,6 +65,7 @@ func TestObjects(t *testing.T) {
 	equal(t, "newest", []Object{revised(policy, 2), revised(a2, 2), revised(b, 1)})(s.Newest(ctx, 0))
 	equal(t, "newest since", []Object{revised(policy, 2), revised(a2, 2)})(s.Newest(ctx, 1))
 	equal(t, "newest since then", []Object(nil))(s.Newest(ctx, 2))
+	equal(t, "from files", []Object{revised(policy, 2)})(s.FromFiles(ctx))
 	equal(t, "history", []Object{revised(a2, 2), revised(a, 1)})(s.History(ctx, "SLO", "a", 10))
 	equal(t, "short history", []Object{revised(a2, 2)})(s.History(ctx, "SLO", "a", 1))
 	equal(t, "history of nothing", []Object(nil))(s.History(ctx, "SLI", "a", 10))
