@@ -84,11 +84,7 @@ func (c *conditions) anyBad(b sli.Bad) string {
 	if b.Errors {
 		rules = append(rules, "error")
 	}
-	for _, code := range b.HTTP {
-		if rule := c.http(code); rule != "" {
-			rules = append(rules, rule)
-		}
-	}
+	rules = append(rules, c.http(b.HTTP)...)
 	if c.on == filter.OnSpans {
 		rules = append(rules, c.grpc(b.GRPC)...)
 		if b.Slower > 0 {
@@ -108,18 +104,27 @@ func (c *conditions) anyBad(b sli.Bad) string {
 	return "(" + strings.Join(rules, " OR ") + ")"
 }
 
-// http is the condition for a code or a class of the response, "" where the rollups have no codes.
-func (c *conditions) http(code string) string {
-	class, isClass := filter.StatusClass(code)
-	switch {
-	case isClass && c.on == filter.OnRollup:
-		return "status = " + c.Text(strconv.Itoa(class)+"xx")
-	case isClass:
-		return "intDiv(http_status, 100) = " + c.Bind("UInt16", class)
-	case c.on == filter.OnRollup:
-		return ""
+// http is the conditions for codes and classes of the response. The rollups have classes only.
+func (c *conditions) http(list []string) (rules []string) {
+	var codes, classes []uint16
+	var names []string
+	for _, text := range list {
+		if class, ok := filter.StatusClass(text); ok {
+			classes, names = append(classes, uint16(class)), append(names, text)
+		} else if code, err := strconv.ParseUint(text, 10, 16); err == nil {
+			codes = append(codes, uint16(code))
+		}
 	}
-	return "toString(http_status) = " + c.Text(code)
+	if len(names) > 0 && c.on == filter.OnRollup {
+		return []string{"status IN " + c.Texts(names)}
+	}
+	if len(classes) > 0 {
+		rules = append(rules, "intDiv(http_status, 100) IN "+c.Bind("Array(UInt16)", classes))
+	}
+	if len(codes) > 0 && c.on == filter.OnSpans {
+		rules = append(rules, "http_status IN "+c.Bind("Array(UInt16)", codes))
+	}
+	return rules
 }
 
 // grpc is the condition for codes of the response by name. The attribute has the name or the number.
