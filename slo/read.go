@@ -161,3 +161,14 @@ func (e *Engine) problems(v tracker.View) []string {
 	}
 	return out
 }
+
+// Views returns all objectives and their groups as they are in memory.
+func (e *Engine) Views() []tracker.View {
+	t := e.now()
+	var out []tracker.View
+	for _, v := range t.Views() {
+		out = append(out, v)
+		out = append(out, t.Groups(v.Ref)...)
+	}
+	return out
+}

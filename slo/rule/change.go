@@ -113,11 +113,29 @@ func (e *evaluation) numbers(t *tier) numbers {
 
 // burn is a window's burn rate as [budget.Condition.Exceeds] sees it.
 func (e *evaluation) burn(bad, total uint64, window time.Duration) float64 {
+	covered := seconds(e.Covered)
 	if e.policy.Mode == budget.ByBudget {
-		total, counted := e.traffic()
-		return budget.BurnOfBudget(bad, total, e.target, counted, window)
+		total, covered = e.traffic()
 	}
-	return budget.BurnCovered(bad, total, e.target, seconds(e.Covered), window)
+	if total == 0 {
+		return 0
+	}
+	burn := float64(bad) / float64(total) / e.spare
+	if e.policy.Mode == budget.ByBudget || covered < window {
+		burn *= float64(max(covered, 0)) / float64(window)
+	}
+	return burn
+}
+
+// Burn returns the burn rates of the windows of the first tier, 0 without one.
+func (r *Rule) Burn(at int64, in Input) (long, short float64) {
+	if len(r.tiers) == 0 {
+		return 0, 0
+	}
+	e, t := evaluation{Rule: r, Input: in, at: at}, &r.tiers[0]
+	badLong, totalLong := in.Sum(t.Long)
+	badShort, totalShort := in.Sum(t.Short)
+	return e.burn(badLong, totalLong, t.Long), e.burn(badShort, totalShort, t.Short)
 }
 
 func (e *evaluation) coverage() float64 {

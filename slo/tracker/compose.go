@@ -19,6 +19,7 @@ const compositeSlice = time.Minute
 type composer struct {
 	composite *spec.Composite
 	targets   []budget.Target // of the members
+	target    budget.Target   // of a member's slice, where the composite says
 	length    int64
 	parts     map[int64][]part // of the members, by start of the slice
 	told      map[int64]part   // what was counted for the slice
@@ -35,7 +36,7 @@ func newComposer(o *spec.Objective, now int64) *composer {
 		length = int64(compositeSlice / time.Second)
 	}
 	return &composer{
-		composite: o.Indicator.Composite, targets: make([]budget.Target, len(o.Indicator.Composite.Members)), length: length,
+		composite: o.Indicator.Composite, targets: make([]budget.Target, len(o.Indicator.Composite.Members)), length: length, target: o.Slices.Target,
 		parts: map[int64][]part{}, told: map[int64]part{}, dirty: map[int64]bool{}, now: now,
 	}
 }
@@ -77,8 +78,12 @@ func (c *composer) advance(now int64, tell func(start, bad, total int64)) {
 func (c *composer) count(parts []part) part {
 	members := make([]budget.MemberSlice, len(parts))
 	for n, p := range parts {
+		target := c.targets[n]
+		if c.target != (budget.Target{}) {
+			target = c.target
+		}
 		members[n] = budget.MemberSlice{
-			Bad: uint64(max(p.bad, 0)), Total: uint64(max(p.total, 0)), Target: c.targets[n], Weight: c.composite.Members[n].Weight,
+			Bad: uint64(max(p.bad, 0)), Total: uint64(max(p.total, 0)), Target: target, Weight: c.composite.Members[n].Weight,
 		}
 	}
 	bad, total := budget.Compose(c.composite.Method, members)

@@ -136,7 +136,7 @@ func shortDuration(v document.Value) time.Duration {
 // merge makes one policy of the alert policies of an SLO.
 func (r *resolver) merge(refs []policyOrRef, window budget.Window) (budget.Policy, []string) {
 	p := budget.DefaultPolicy(window)
-	p.Tiers = nil
+	p.Tiers, p.NoDataAlert = nil, ""
 	var notify []string
 	for _, ref := range refs {
 		one, ok := ref.policy, true
