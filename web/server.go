@@ -12,10 +12,12 @@ import (
 	"time"
 
 	"loadline/query"
+	"loadline/slo"
 	"loadline/web/compress"
 	"loadline/web/explorer"
 	"loadline/web/live"
 	"loadline/web/panel"
+	"loadline/web/slos"
 	"loadline/web/static"
 )
 
@@ -23,6 +25,7 @@ import (
 type Config struct {
 	Store   *query.Store
 	Metrics *explorer.Explorer // the page of metrics; there is none when nil
+	SLOs    *slo.Engine        // the pages of objectives; there are none when nil
 	Health  func() Health      // how ingest is; a zero Health when nil
 	Version string             // shown in the settings
 	Now     func() time.Time   // time.Now when nil
@@ -107,6 +110,12 @@ func (s *Server) Handler() http.Handler {
 	if s.config.Metrics != nil {
 		mux.HandleFunc("GET /metrics-explorer", s.metrics)
 		mux.HandleFunc("POST /api/ui/promql", s.checkExpression)
+	}
+	if s.config.SLOs != nil {
+		slos.New(slos.Config{
+			Engine: s.config.SLOs, Board: s.board, Now: s.config.Now, Logger: s.config.Logger,
+			Page: s.page, Render: s.render, Message: s.message, Redirected: s.redirected,
+		}).Register(mux)
 	}
 	mux.HandleFunc("GET /welcome", s.welcome)
 	mux.HandleFunc("GET /settings", s.settings)

@@ -24,6 +24,7 @@ func (s *Server) openPages() (*web.Server, error) {
 	return web.New(web.Config{
 		Store:    s.store,
 		Metrics:  s.metrics.explorer,
+		SLOs:     s.objectives,
 		Health:   s.webHealth,
 		Version:  selfmon.BuildInfo().Version,
 		Logger:   s.log.With("component", "web"),

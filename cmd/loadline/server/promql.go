@@ -27,6 +27,8 @@ type prometheus struct {
 	api      *promapi.API
 	write    *remotewrite.Handler
 	explorer *explorer.Explorer
+	engine   upstream.QueryEngine
+	store    *store.Store
 }
 
 // openPrometheus makes the PromQL side of a server whose storage and write path are open.
@@ -40,10 +42,11 @@ func (s *Server) openPrometheus() (*prometheus, error) {
 	metrics := store.New(s.storage.db, store.Config{
 		Recent:     s.pipeline.Head(),
 		SoleWriter: s.storage.engine != nil,
-		Virtual:    []store.Virtual{red.New(s.storage.db, red.Config{})},
+		Virtual:    []store.Virtual{red.New(s.storage.db, red.Config{}), s.objectiveMetrics()},
 	})
 	engine := s.keepResults(promql.NewEngine(cfg), read, metrics)
 	p := &prometheus{
+		engine: engine, store: metrics,
 		write: remotewrite.New(remotewrite.Config{
 			Export: s.pipeline.Export, MaxRequestBytes: int(s.cfg.OTLP.MaxBody), Log: s.log.With("component", "remote write"),
 		}),

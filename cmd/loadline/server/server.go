@@ -28,7 +28,9 @@ import (
 	"loadline/internal/selfmon"
 	"loadline/query"
 	"loadline/query/promql/results"
+	"loadline/slo"
 	"loadline/web"
+	"loadline/web/sloapi"
 )
 
 // Server is a running Loadline: storage, the write path, and the listeners.
@@ -46,8 +48,13 @@ type Server struct {
 	metrics   *prometheus
 	late      results.Changes // float samples that came late
 	compactor *compact.Compactor
-	web       *web.Server
-	rate      rate // of accepted spans
+
+	indicators    indicators
+	objectives    *slo.Engine
+	objectivesAPI *sloapi.API
+
+	web  *web.Server
+	rate rate // of accepted spans
 }
 
 // Open opens everything in the order in which mistakes are likely and cheap to report: ports, the data directory,
@@ -88,12 +95,17 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server, 
 		MaxLogBytes: cfg.WAL.MaxSize,
 		MaxAge:      anyAge(cfg.Ingest.MaxAge),
 		Head:        head.Config{Late: s.late.Changed},
+		Indicators:  s.indicators.set.Load,
+		Tallied:     func() { s.objectives.Counted() },
 		Logger:      log,
 	})
 	if err != nil {
 		return nil, &fault.Error{Code: fault.Storage, Err: err, Hint: "free the disk, fix its permissions, or choose another directory with --storage.path"}
 	}
 	s.store = query.New(s.storage.db)
+	if err = s.openObjectives(ctx); err != nil {
+		return nil, err
+	}
 	s.compactor = compact.New(s.storage.db, compact.Config{Logger: log.With("component", "compact")})
 	if s.metrics, err = s.openPrometheus(); err != nil {
 		return nil, err
@@ -179,6 +191,8 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		start("write path", s.pipeline.Run),
 		start("service graph", s.pipeline.RunEdges),
 		start("compaction", s.compactor.Run),
+		start("objectives", s.objectives.Run),
+		start("definitions", s.objectives.Registry().Run),
 		start("pages", func(ctx context.Context) error { return s.serveHTTP(ctx, s.pages, s.handler()) }),
 		start("live updates", s.web.Run),
 		start("watch", s.watch),
@@ -222,6 +236,7 @@ func (s *Server) handler() http.Handler {
 		mux.Handle(path, management)
 	}
 	s.metrics.api.Register(mux)
+	s.objectivesAPI.Register(mux)
 	mux.Handle("/", s.web.Handler())
 	return mux
 }
