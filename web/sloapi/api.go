@@ -34,10 +34,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"loadline/slo"
 	"loadline/slo/spec"
 	"loadline/web/compress"
 	"loadline/web/sloapi/wire"
@@ -45,7 +47,7 @@ import (
 
 // Config says what an API serves. Engine has to be there; zero values of the rest mean what the brackets say.
 type Config struct {
-	Engine  engine
+	Engine  *slo.Engine
 	Timeout time.Duration    // of a request [1m]
 	Now     func() time.Time // [time.Now]
 	Logger  *slog.Logger     // [none]
@@ -94,23 +96,41 @@ type handler func(w http.ResponseWriter, r *http.Request) (any, error)
 
 func (a *API) routes() http.Handler {
 	mux := http.NewServeMux()
+	methods := map[string][]string{}
 	add := func(method, path, name string, h handler) {
+		methods[path] = append(methods[path], method)
 		mux.HandleFunc(method+" "+prefix+path, func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, name, h) })
 	}
 	add(http.MethodGet, "", "list", a.list)
 	add(http.MethodPost, "", "apply", a.apply)
 	add(http.MethodGet, "/suggestions", "suggestions", a.suggestions)
 	add(http.MethodPost, "/validate", "validate", a.validate)
+	add(http.MethodPost, "/backtest", "backtest", a.backtest)
 	add(http.MethodGet, "/{name}", "get", a.get)
 	add(http.MethodPut, "/{name}", "put", a.put)
 	add(http.MethodDelete, "/{name}", "delete", a.remove)
 	add(http.MethodGet, "/{name}/status", "status", a.status)
 	add(http.MethodGet, "/{name}/history", "history", a.history)
+	add(http.MethodGet, "/{name}/events", "events", a.events)
+	add(http.MethodGet, "/{name}/budget", "budget", a.budget)
+	add(http.MethodGet, "/{name}/burn", "burn", a.burn)
+	add(http.MethodGet, "/{name}/forecast", "forecast", a.forecast)
+	add(http.MethodGet, "/{name}/report", "report", a.report)
 	add(http.MethodGet, "/{name}/spenders", "spenders", a.spenders)
 	add(http.MethodGet, "/{name}/examples", "examples", a.examples)
 	add(http.MethodGet, "/{name}/corrections", "corrections", a.corrections)
 	add(http.MethodPost, "/{name}/corrections", "correct", a.correct)
 	add(http.MethodDelete, "/{name}/corrections/{id}", "withdraw", a.withdraw)
+	for path, allowed := range methods {
+		if path != "" && !strings.HasPrefix(path, "/{name}") {
+			continue // the path may be that of an SLO
+		}
+		allow := strings.Join(allowed, ", ")
+		mux.HandleFunc(prefix+path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", allow)
+			a.fail(w, r, "unknown", &failure{kind: badMethod, err: fmt.Errorf("%s is asked with %s", r.URL.Path, allow)})
+		})
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, "unknown", &failure{kind: notFound, err: fmt.Errorf("there is no %s %s", r.Method, r.URL.Path)})
 	})

@@ -29,7 +29,7 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) (any, error) {
 	list := slices.DeleteFunc(a.cfg.Engine.Statuses(), func(s slo.Status) bool {
 		return !keep("service", s.Service) || !keep("owner", s.Owner) || !keep("health", string(s.Health))
 	})
-	return objectives(list), nil
+	return wire.ObjectivesOf(list), nil
 }
 
 // export answers with definitions as YAML documents.
@@ -143,7 +143,7 @@ func (a *API) objectives(s spec.SLO) []wire.Objective {
 	out := []wire.Objective{}
 	for i := range s.Objectives {
 		if status, ok := a.cfg.Engine.Status(slo.Ref{SLO: s.Name, Objective: s.Objectives[i].Name}); ok {
-			out = append(out, objective(&status))
+			out = append(out, wire.ObjectiveOf(&status))
 		}
 	}
 	return out
@@ -200,5 +200,5 @@ func (a *API) history(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if len(list) == 0 {
 		return nil, &failure{kind: notFound, err: fmt.Errorf("there never was an SLO %q", name)}
 	}
-	return revisions(list), nil
+	return wire.RevisionsOf(list), nil
 }

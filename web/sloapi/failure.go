@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"loadline/slo"
 	"loadline/slo/registry"
 	"loadline/slo/spec"
 )
@@ -20,6 +21,7 @@ const (
 	conflict      kind = "conflict"
 	tooLarge      kind = "too_large"
 	canceled      kind = "canceled"
+	badMethod     kind = "method_not_allowed"
 	forbidden     kind = "forbidden"
 	timeout       kind = "timeout"
 	internal      kind = "internal"
@@ -28,7 +30,7 @@ const (
 // codes are the HTTP statuses of errors. The client that went away is known from nginx.
 var codes = map[kind]int{
 	badData: http.StatusBadRequest, badDefinition: http.StatusUnprocessableEntity, notFound: http.StatusNotFound, conflict: http.StatusConflict,
-	tooLarge: http.StatusRequestEntityTooLarge, forbidden: http.StatusForbidden, canceled: 499, timeout: http.StatusServiceUnavailable, internal: http.StatusInternalServerError,
+	tooLarge: http.StatusRequestEntityTooLarge, forbidden: http.StatusForbidden, badMethod: http.StatusMethodNotAllowed, canceled: 499, timeout: http.StatusServiceUnavailable, internal: http.StatusInternalServerError,
 }
 
 // failure is an error with its kind.
@@ -69,14 +71,18 @@ func failureOf(ctx context.Context, err error) *failure {
 		known  *failure
 		faster *registry.ConflictError
 		nobody *registry.NotFoundError
+		none   *slo.NotFoundError
+		spans  *slo.NoSpansError
 	)
 	switch {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &faster):
 		return &failure{kind: conflict, err: err}
-	case errors.As(err, &nobody):
+	case errors.As(err, &nobody), errors.As(err, &none):
 		return &failure{kind: notFound, err: err}
+	case errors.As(err, &spans), errors.Is(err, slo.ErrCorrection):
+		return &failure{kind: badData, err: err}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &failure{kind: timeout, err: err}
 	case errors.Is(err, context.Canceled), ctx.Err() != nil:

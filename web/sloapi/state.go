@@ -27,7 +27,7 @@ func (a *API) status(_ http.ResponseWriter, r *http.Request) (any, error) {
 	for _, o := range a.objectives(s) {
 		if only == "" || o.Objective == only {
 			out.Objectives = append(out.Objectives, o)
-			out.Groups = append(out.Groups, objectives(a.cfg.Engine.Groups(o.SLO, o.Objective))...)
+			out.Groups = append(out.Groups, wire.ObjectivesOf(a.cfg.Engine.Groups(o.SLO, o.Objective))...)
 		}
 	}
 	return out, nil
@@ -50,7 +50,7 @@ func (a *API) spenders(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return spendersOf(&found), nil
+	return wire.SpendersOf(&found), nil
 }
 
 // examples answers with bad events.
@@ -73,7 +73,7 @@ func (a *API) examples(_ http.ResponseWriter, r *http.Request) (any, error) {
 	}
 	out := make([]wire.Example, len(found))
 	for i, e := range found {
-		out[i] = example(e)
+		out[i] = wire.ExampleOf(e)
 	}
 	return out, nil
 }
@@ -86,7 +86,7 @@ func (a *API) suggestions(_ http.ResponseWriter, r *http.Request) (any, error) {
 	}
 	out := make([]wire.Suggestion, len(found))
 	for i, s := range found {
-		out[i] = suggestion(s)
+		out[i] = wire.SuggestionOf(s)
 	}
 	return out, nil
 }
@@ -103,7 +103,7 @@ func (a *API) corrections(_ http.ResponseWriter, r *http.Request) (any, error) {
 	}
 	out := make([]wire.Correction, len(list))
 	for i, c := range list {
-		out[i] = correction(c)
+		out[i] = wire.CorrectionOf(c)
 	}
 	return out, nil
 }
@@ -138,7 +138,7 @@ func (a *API) correct(w http.ResponseWriter, r *http.Request) (any, error) {
 	made, err := a.cfg.Engine.Correct(r.Context(), slo.Correction{
 		SLO: s.Name, From: from, To: to, Reason: strings.TrimSpace(wanted.Reason), Author: author(r), At: now.UTC(),
 	})
-	return correction(made), err
+	return wire.CorrectionOf(made), err
 }
 
 // withdraw makes a stretch of time count again.
