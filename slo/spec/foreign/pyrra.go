@@ -112,6 +112,7 @@ func pyrraIndicator(v document.Value) *spec.Ratio {
 		metric := body.Require("metric", "write a selector of series")
 		if !expression.Selector(metric.Text()) {
 			metric.Error("is no selector of series", `write for example probe_success{job="web"}`)
+			return nil
 		}
 		r.Good = "sum(sum_over_time(" + metric.Text() + "[" + expression.Window + "]))"
 		r.Total = "sum(count_over_time(" + metric.Text() + "[" + expression.Window + "]))"

@@ -91,6 +91,7 @@ func (o *Object) read(kind document.Value, meta metadata, body document.Value) {
 		o.policy = readPolicy(m)
 	case "AlertCondition":
 		o.condition = readCondition(m)
+		o.condition.name = o.Name
 	case "AlertNotificationTarget":
 		describe(m)
 		m.Require("target", "name the kind of target, such as slack")
