@@ -86,14 +86,16 @@ func windows(o *spec.Objective) []time.Duration {
 
 // share is the expression for the share of bad events in a window.
 func share(o *spec.Objective, window time.Duration) (string, error) {
-	in := func(query string) string {
-		return strings.ReplaceAll(query, expression.Window, phrase.FormatDuration(window))
+	// No series of good events, or of bad ones, means that there was none.
+	of := func(part, total string) string {
+		text := "((" + part + ") or vector(0)) / (" + total + ")"
+		return strings.ReplaceAll(text, expression.Window, phrase.FormatDuration(window))
 	}
 	switch i := &o.Indicator; {
 	case i.Ratio != nil && i.Ratio.Bad != "":
-		return "(" + in(i.Ratio.Bad) + ") / (" + in(i.Ratio.Total) + ")", nil
+		return of(i.Ratio.Bad, i.Ratio.Total), nil
 	case i.Ratio != nil:
-		return "1 - (" + in(i.Ratio.Good) + ") / (" + in(i.Ratio.Total) + ")", nil
+		return "1 - " + of(i.Ratio.Good, i.Ratio.Total), nil
 	case i.Threshold != nil:
 		t := i.Threshold
 		query := "(" + expression.At(t.Query, time.Minute) + ")"
@@ -104,7 +106,7 @@ func share(o *spec.Objective, window time.Duration) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "1 - (" + in(good) + ") / (" + in(total) + ")", nil
+	return "1 - " + of(good, total), nil
 }
 
 func name(window time.Duration) string { return "slo:bad_events:ratio" + phrase.FormatDuration(window) }
