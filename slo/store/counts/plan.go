@@ -203,3 +203,28 @@ func (s *Store) Finish(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Quiet calls fn while no change by Replace and Insert is under way, so that what fn reads of the tiers is what the journal
+// says. It reports false if another node has made one meanwhile: fn has to be repeated then. Changes of this store wait.
+func (s *Store) Quiet(ctx context.Context, fn func() error) (bool, error) {
+	s.plans.Lock()
+	defer s.plans.Unlock()
+	var before [Recounted + 1]uint64
+	for node := range before {
+		batch, err := s.settle(ctx, uint64(node))
+		if err != nil {
+			return false, fmt.Errorf("finish a change of counts: %w", err)
+		}
+		before[node] = batch
+	}
+	if err := fn(); err != nil {
+		return false, err
+	}
+	for node, batch := range before {
+		after, err := s.newest(ctx, uint64(node))
+		if err != nil || after.batch != batch {
+			return false, err
+		}
+	}
+	return true, nil
+}

@@ -250,6 +250,54 @@ func TestFinish(t *testing.T) {
 	same(t, db, want)
 }
 
+// What is read quietly agrees with the journal, however much is changed meanwhile by this store and by other nodes.
+func TestQuiet(t *testing.T) {
+	db := chtest.New(t)
+	s, slot := New(db), now.Unix()-7200
+	changing, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	for _, node := range []*Store{s, New(db)} {
+		wg.Go(func() {
+			for n := int64(1); changing.Err() == nil; n++ {
+				_, err := node.Replace(changing, now, []Recount{{7, slot, slot + 10, []Count{{"", slot, 0, n}}}})
+				if err != nil && changing.Err() == nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	quiet := 0
+	for try := 0; quiet < 3 && try < 200; try++ {
+		var tier, journal map[key]pair
+		ok, err := s.Quiet(ctx, func() error {
+			tier = sums(t, db, "slo_slots_5m")
+			journal = rounded(sums(t, db, "slo_journal"), Tier5m)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(tier, journal, cmp.AllowUnexported(key{}, pair{})); ok && d != "" {
+			t.Errorf("tier and journal differ: %s", d)
+		}
+		if ok {
+			quiet++
+		}
+		if try > 20 {
+			stop() // the other node leaves no gap
+		}
+	}
+	stop()
+	wg.Wait()
+	if quiet < 3 {
+		t.Error("never quiet")
+	}
+	wrong := errors.New("wrong")
+	if ok, err := s.Quiet(ctx, func() error { return wrong }); ok || !errors.Is(err, wrong) {
+		t.Errorf("%v, %v", ok, err)
+	}
+}
+
 // Only the newest plan is kept, however the rows of the table are merged, and the number goes on from it.
 func TestPlansAreFew(t *testing.T) {
 	db := chtest.New(t)

@@ -9,11 +9,8 @@ import (
 	"loadline/query/sql"
 )
 
-// maxSlots bounds an answer: a year of hours, or 3 months of 5 minutes, or 11 days of 10 seconds.
-const maxSlots = 100_000
-
-// Slots returns the counts of one indicator and group that start in [from, to), in order of time, without empty ones, up
-// to 100,000. From 1970 on, step adds up the tier's slots to longer ones; 0 does not.
+// Slots returns the counts of one indicator and group that start in [from, to), in order of time, without empty ones. A
+// step adds up the tier's slots to longer ones, aligned to the epoch; 0 does not.
 func (s *Store) Slots(ctx context.Context, tier Tier, indicator uint64, group string, from, to, step int64) ([]Slot, error) {
 	var w sql.Where
 	w.Add("indicator = " + w.Bind("UInt64", indicator))
@@ -26,8 +23,7 @@ FROM `+tier.table()+`
 WHERE `+w.String()+`
 GROUP BY start
 HAVING b != 0 OR t != 0
-ORDER BY start
-LIMIT `+w.Bind("UInt64", uint64(maxSlots)), w.Args, func(row driver.Rows) error {
+ORDER BY start`, w.Args, func(row driver.Rows) error {
 		var slot Slot
 		err := row.Scan(&slot.Start, &slot.Bad, &slot.Total)
 		out = append(out, slot)
