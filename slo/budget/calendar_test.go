@@ -136,8 +136,10 @@ func TestPeriodChangesOfTime(t *testing.T) {
 // seconds, and its bounds read on the clock of the zone as they should, unless the zone has no such time.
 func TestPeriodsCoverTime(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	zones := []string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Chatham",
-		"America/Sao_Paulo", "Africa/Casablanca", "Europe/Dublin"}
+	zones := []string{
+		"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Chatham",
+		"America/Sao_Paulo", "Africa/Casablanca", "Europe/Dublin",
+	}
 	durations := []string{"1d", "3d", "1w", "2w", "1M", "2M", "1Q", "1Y", "90m", "7h"}
 	for range 300 {
 		start := time.Unix(1_600_000_000+random.Int64N(40_000_000)*10, 0).UTC()

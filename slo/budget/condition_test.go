@@ -159,6 +159,20 @@ func TestSignificantOfUnits(t *testing.T) {
 	f(3, 60, 0, true)
 }
 
+func TestMinSignificant(t *testing.T) {
+	f := func(total uint64, p Ratio, want uint64) {
+		t.Helper()
+		if got := MinSignificant(total, p); got != want {
+			t.Errorf("of %d at %v: got %d, want %d", total, p, got, want)
+		}
+	}
+	f(10, Ratio{1, 1000}, 2)
+	f(1, Ratio{1, 10_000}, 1)
+	f(1, Ratio{1, 9999}, 2)
+	f(0, Ratio{1, 1000}, 1)
+	f(3, Ratio{1, 2}, 4)
+}
+
 func TestAbsentAfter(t *testing.T) {
 	f := func(target string, p Policy, want time.Duration) {
 		t.Helper()

@@ -34,6 +34,14 @@ func TestSlicesValidate(t *testing.T) {
 	f(9, func(*Slices) {}, "method 9 is not known")
 }
 
+func TestMethodString(t *testing.T) {
+	for m, want := range []string{"Occurrences", "Timeslices", "RatioTimeslices"} {
+		if got := Method(m).String(); got != want {
+			t.Errorf("method %d is %s, want %s", m, got, want)
+		}
+	}
+}
+
 func TestSlicesCount(t *testing.T) {
 	f := func(m Method, e Empty, target string, bad, total, wantBad, wantTotal uint64) {
 		t.Helper()

@@ -106,8 +106,10 @@ func TestVectorTimeslices(t *testing.T) {
 		target, t0 := percent(t, v.SLO.Target), v.T0.Unix()
 		slices := Slices{Length: time.Duration(v.SLO.Slice) * time.Second, Target: percent(t, v.SLO.Good), Empty: EmptyGood}
 		s := stream{from: t0, segments: v.Segments}
-		windows := map[string]time.Duration{"5m": 5 * time.Minute, "30m": 30 * time.Minute, "1h": time.Hour,
-			"2h": 2 * time.Hour, "6h": 6 * time.Hour, "1d": Day, "3d": 3 * Day}
+		windows := map[string]time.Duration{
+			"5m": 5 * time.Minute, "30m": 30 * time.Minute, "1h": time.Hour,
+			"2h": 2 * time.Hour, "6h": 6 * time.Hour, "1d": Day, "3d": 3 * Day,
+		}
 		for _, c := range v.Expect.Checks {
 			at := t0 + c.T
 			for window, want := range c.Burn {
