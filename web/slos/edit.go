@@ -71,13 +71,14 @@ func (s *Pages) edit(w http.ResponseWriter, r *http.Request) {
 
 // form checks what was filled in and shows it, with what it would have done, or stores it.
 func (s *Pages) form(w http.ResponseWriter, r *http.Request, e edit) {
+	known, _ := s.config.Engine.Registry().Current() // that the definition may refer to
 	switch r.PostForm.Get("switch") {
 	case "text":
-		e.write()
+		e.write(known)
 	case "form":
-		e.readText()
+		e.readText(known)
 	}
-	e.check()
+	e.check(known)
 	switch do := r.PostForm.Get("do"); {
 	case r.Method != http.MethodPost:
 	case do == "part":
@@ -126,16 +127,16 @@ func (s *Pages) part(w http.ResponseWriter, r *http.Request, e *edit) {
 }
 
 // write turns the form into text, if it describes a definition.
-func (e *edit) write() {
-	if e.check(); e.text != "" {
+func (e *edit) write(known []spec.SLO) {
+	if e.check(known); e.text != "" {
 		e.values.Raw, e.values.Text = true, e.text
 	}
 }
 
 // readText turns text into the form, if the form can say all of it.
-func (e *edit) readText() {
+func (e *edit) readText(known []spec.SLO) {
 	e.values.Raw = true
-	if e.check(); e.slo == nil {
+	if e.check(known); e.slo == nil {
 		return
 	}
 	filled, expressible := form.Of(*e.slo)
@@ -147,11 +148,11 @@ func (e *edit) readText() {
 	e.values = filled
 }
 
-// check makes a definition of what was filled in, or says what is wrong with it.
-func (e *edit) check() {
+// check makes a definition of what was filled in, or says what is wrong with it. It may refer to known ones.
+func (e *edit) check(known []spec.SLO) {
 	e.mistakes, e.problems, e.slo, e.text = nil, nil, nil, ""
 	if e.values.Raw {
-		e.checkText()
+		e.checkText(known)
 		return
 	}
 	made, mistakes := e.values.SLO()
@@ -166,20 +167,20 @@ func (e *edit) check() {
 	}
 	// What is stored is the text: what it reads as is what is tried.
 	e.text = string(text)
-	read, problems := definition.Read("", text)
+	read, problems := definition.Read("", text, known...)
 	e.problems = problems
 	if !spec.Failed(problems) && len(read) == 1 {
 		e.slo = &read[0]
 	}
 }
 
-func (e *edit) checkText() {
+func (e *edit) checkText(known []spec.SLO) {
 	if e.values.Text == "" {
 		e.problems = []spec.Problem{{Severity: spec.Error, Message: "there is no definition", Remedy: "Write one in YAML: the short form, OpenSLO, or what Sloth or Pyrra read."}}
 		return
 	}
 	e.text = e.values.Text
-	read, problems := definition.Read("", []byte(e.text))
+	read, problems := definition.Read("", []byte(e.text), known...)
 	e.problems = problems
 	if spec.Failed(problems) {
 		return
@@ -218,12 +219,6 @@ func (s *Pages) save(w http.ResponseWriter, r *http.Request, e *edit) bool {
 	return false
 }
 
-// tried is what the engine says of a definition, and how long it took.
-type tried struct {
-	slo.Preview
-	took time.Duration
-}
-
 // preview is what the definition would have done.
 func (s *Pages) preview(ctx context.Context, p view.Page, e *edit) page.Preview {
 	out := page.Preview{Title: "If you had this SLO for the last 30 days", YAML: e.text, Problems: screen.Problems(e.problems)}
@@ -241,17 +236,15 @@ func (s *Pages) preview(ctx context.Context, p view.Page, e *edit) page.Preview 
 		}
 		return out
 	}
-	began := s.config.Now()
 	to := s.config.Now()
-	v, err := panel.Cached(ctx, s.config.Board, "slo preview "+e.text+to.Format("15:04"), 30*time.Second, 0, func(ctx context.Context) (tried, error) {
-		v, err := s.config.Engine.Preview(ctx, *e.slo, 0, to.Add(-screen.PreviewLength), to)
-		return tried{Preview: v, took: s.config.Now().Sub(began)}, err
+	v, err := panel.Cached(ctx, s.config.Board, "slo preview "+e.text+to.Format("15:04"), 30*time.Second, 0, func(ctx context.Context) (slo.Preview, error) {
+		return s.config.Engine.Preview(ctx, *e.slo, 0, to.Add(-screen.PreviewLength), to)
 	})
 	if err != nil {
 		out.Error = s.config.Board.Failure("The preview", err)
 		return out
 	}
-	screen.Preview(p, &out, e.slo, &v.Preview, v.took)
+	screen.Preview(p, &out, e.slo, &v)
 	return out
 }
 

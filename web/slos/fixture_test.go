@@ -24,6 +24,7 @@ import (
 	"loadline/slo/backtest"
 	"loadline/slo/budget"
 	"loadline/slo/budget/forecast"
+	"loadline/slo/history"
 	"loadline/slo/registry"
 	"loadline/slo/rule"
 	"loadline/slo/spec"
@@ -82,7 +83,7 @@ func (f *fake) Budget(_ context.Context, _ slo.Ref, from, to time.Time, points i
 }
 
 func (f *fake) BurnChart(_ context.Context, _ slo.Ref, from, to time.Time, points int) (slo.BurnChart, error) {
-	c := slo.BurnChart{From: from, Step: to.Sub(from) / time.Duration(points-1), Lines: []slo.BurnLine{{Window: time.Hour}, {Window: 5 * time.Minute}}}
+	c := slo.BurnChart{From: from, Step: to.Sub(from) / time.Duration(points-1), Lines: []history.BurnLine{{Window: time.Hour}, {Window: 5 * time.Minute}}}
 	for i := range points {
 		x := float64(i) / float64(points-1)
 		quick := 1.5 + 0.4*math.Sin(float64(i))
@@ -127,7 +128,6 @@ func (f *fake) Preview(_ context.Context, s spec.SLO, objective int, from, to ti
 		at := from.Unix() + int64(i)*int64(to.Sub(from)/time.Second)/299
 		p.Points = append(p.Points, backtest.Point{At: at, Left: 1 - 0.6*float64(i)/299, BurnLong: 1 + math.Sin(float64(i)/9), BurnShort: 1.5 + math.Sin(float64(i)/5)})
 	}
-	p.Grid = []backtest.Cell{{Target: o.Target, Preset: "default", PagesPerWeek: 0.7, Caught: 1, Left: p.Left}}
 	return p, f.err
 }
 
@@ -149,7 +149,7 @@ func (f *fake) Report(_ context.Context, name string, month time.Time) (slo.Repo
 	if err != nil {
 		return slo.Report{}, err
 	}
-	o := slo.ReportObjective{Objective: "default", Promise: "99.9% of requests succeed", Target: target, Bad: 120, Total: 400_000, Attained: 0.9997, Left: 0.7, Coverage: 1, Met: true}
+	o := slo.ReportObjective{Objective: "default", Promise: "99.9% of requests succeed", Target: target, Month: history.Month{Bad: 120, Total: 400_000, Attained: 0.9997, Left: 0.7, Coverage: 1, Met: true}}
 	for i := range 20 {
 		o.Days = append(o.Days, slo.ReportDay{Day: month.AddDate(0, 0, i), Bad: 6, Total: 20_000, Attained: 0.9997, Spent: 0.015})
 	}

@@ -36,5 +36,5 @@ func (s *Pages) list(w http.ResponseWriter, r *http.Request) {
 const fewSLOs = 50
 
 func (s *Pages) suggestions(ctx context.Context) ([]indicator.Suggestion, error) {
-	return panel.Cached(ctx, s.config.Board, "slo suggestions", 5*time.Minute, patience, s.config.Engine.Suggestions)
+	return panel.Cached(ctx, s.config.Board, "slo suggestions", 30*time.Second, patience, s.config.Engine.Suggestions)
 }

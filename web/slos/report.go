@@ -26,11 +26,10 @@ func (s *Pages) report(w http.ResponseWriter, r *http.Request) {
 	p := s.config.Page(r, "slos", definition.Title()+", report")
 	p.Crumbs = crumbs(p, view.Crumb{Label: definition.Title(), Href: p.Link(screen.Path(name))}, view.Crumb{Label: "Report"})
 	p.Live = false
-	zone := zoneOf(p)
-	now := p.Now.In(zone)
-	month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, zone)
+	now := p.Now.UTC() // months are of UTC, so that everybody reports the same
+	month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
 	if text := p.Query.Get("month"); text != "" {
-		chosen, err := time.ParseInLocation("2006-01", text, zone)
+		chosen, err := time.Parse("2006-01", text)
 		if err != nil {
 			p.Notices = append(p.Notices, "There is no month "+strconv.Quote(text)+": write it as 2026-11. This is the current one.")
 		} else {
@@ -52,8 +51,8 @@ func (s *Pages) report(w http.ResponseWriter, r *http.Request) {
 func reportPage(p view.Page, report *slo.Report, month time.Time) page.Report {
 	out := page.Report{
 		Month: month.Format("January 2006"), Earlier: p.With("month", month.AddDate(0, -1, 0).Format("2006-01")),
-		CSV: p.With("format", "csv", "month", month.Format("2006-01")), Zone: month.Location().String(),
-		Printed: "Made on " + p.Moment(p.Now) + ". Days and times are of " + month.Location().String() + ". Corrections are left out of all numbers.",
+		CSV:     p.With("format", "csv", "month", month.Format("2006-01")),
+		Printed: "Made on " + p.Moment(p.Now) + ". Days are of UTC. Corrections are left out of all numbers.",
 	}
 	if next := month.AddDate(0, 1, 0); next.Before(p.Now) {
 		out.Later = p.With("month", next.Format("2006-01"))

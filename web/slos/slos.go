@@ -64,8 +64,11 @@ type Pages struct{ config Config }
 // New returns the pages.
 func New(config Config) *Pages { return &Pages{config: config} }
 
-// Register makes mux serve the pages at /slos and below.
+// Register makes mux serve the pages at /slos and below. Nil pages serve nothing.
 func (s *Pages) Register(mux *http.ServeMux) {
+	if s == nil {
+		return
+	}
 	guard := http.NewCrossOriginProtection() // nobody logs in here, so that another site's form would do
 	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.config.Message(w, r, http.StatusForbidden, view.Message{
@@ -101,8 +104,11 @@ const maxForm = 2 << 20
 // patience is how long a page waits for a panel that has to read spans.
 const patience = 3 * time.Second
 
-// Risks is how many objectives are at risk or breached, for the navigation.
+// Risks is how many objectives are at risk or breached, for the navigation. Nil pages have none.
 func (s *Pages) Risks() int {
+	if s == nil {
+		return 0
+	}
 	n := 0
 	for _, st := range s.config.Engine.Statuses() {
 		if st.Health == slo.AtRisk || st.Health == slo.Breached {

@@ -972,7 +972,7 @@ func PreviewPart(v Preview) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = view.PlainTable(v.Grid).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = view.PlainTable(v.Incidents).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -280,20 +280,20 @@ type Form struct {
 
 // Preview is what would have been, had there been the SLO.
 type Preview struct {
-	Title    string
-	Problems []Problem
-	Error    *view.Failure
-	Empty    string
-	Facts    []Figure
-	Note     string // how exact the numbers are
-	Hints    []Hint
-	Budget   Chart
-	Burn     Chart
-	Alerts   view.Plain
-	Grid     view.Plain
-	YAML     string
-	Promise  string
-	Took     string
+	Title     string
+	Problems  []Problem
+	Error     *view.Failure
+	Empty     string
+	Facts     []Figure
+	Note      string // how exact the numbers are
+	Hints     []Hint
+	Budget    Chart
+	Burn      Chart
+	Alerts    view.Plain
+	Incidents view.Plain
+	YAML      string
+	Promise   string
+	Took      string
 }
 
 // A Hint is text for a field that is computed with the preview.
@@ -307,7 +307,6 @@ type Report struct {
 	Title, Month, Promise string
 	Earlier, Later, CSV   string
 	Back                  string
-	Zone                  string
 	Objectives            []ReportObjective
 	Corrections           []Correction
 	Error                 *view.Failure

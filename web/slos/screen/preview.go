@@ -2,7 +2,6 @@ package screen
 
 import (
 	"fmt"
-	"math"
 	"time"
 
 	"loadline/query/indicator"
@@ -19,10 +18,10 @@ import (
 const PreviewLength = 30 * 24 * time.Hour
 
 // Preview shows what a definition would have done.
-func Preview(p view.Page, out *page.Preview, s *spec.SLO, v *slo.Preview, took time.Duration) {
+func Preview(p view.Page, out *page.Preview, s *spec.SLO, v *slo.Preview) {
 	o := &s.Objectives[0]
 	out.Promise = spec.Promise(s, o)
-	out.Took = view.Duration(took)
+	out.Took = view.Duration(v.Took)
 	out.Note = qualityNote(p, &v.Quality)
 	if len(v.Points) == 0 || v.Total == 0 {
 		out.Empty = "Nothing of the last 30 days matches. Check the service and its endpoints; what arrives from now on will be counted."
@@ -31,7 +30,7 @@ func Preview(p view.Page, out *page.Preview, s *spec.SLO, v *slo.Preview, took t
 	out.Facts = previewFacts(o, &v.Result)
 	out.Budget, out.Burn = previewCharts(o, &v.Result)
 	out.Alerts = previewAlerts(p, v.Events)
-	out.Grid = previewGrid(o, v.Grid)
+	out.Incidents = previewIncidents(p, v.Incidents)
 }
 
 // qualityNote says how exact a preview is.
@@ -160,19 +159,24 @@ func previewAlerts(p view.Page, events []rule.Change) view.Plain {
 	return t
 }
 
-// previewGrid compares objectives and policies.
-func previewGrid(o *spec.Objective, cells []backtest.Cell) view.Plain {
-	t := view.Plain{Title: "What if", Sub: "other objectives and policies", Empty: "There is nothing to compare.", Heads: []view.Column{
-		{Label: "Objective"}, {Label: "Policy"}, {Label: "Pages/week", Numeric: true}, {Label: "Caught", Numeric: true}, {Label: "Budget left", Numeric: true},
+// previewIncidents lists the incidents that should have been noticed, the newest first.
+func previewIncidents(p view.Page, list []backtest.Incident) view.Plain {
+	t := view.Plain{Title: "Incidents", Sub: "unusually many bad events", Empty: "No stretch of time had unusually many bad events.", Heads: []view.Column{
+		{Label: "Time"}, {Label: "Length", Numeric: true}, {Label: "Bad", Numeric: true}, {Label: "Noticed", Numeric: true},
 	}}
-	for i := range cells {
-		c := &cells[i]
-		name := c.Target.String()
-		if c.Target.Good.Cmp(o.Target.Good) == 0 && c.Preset == o.Preset {
-			name += " (this)"
+	for i := len(list) - 1; i >= 0 && len(t.Rows) < maxAlerts; i-- {
+		in := &list[i]
+		noticed := "no"
+		if in.Caught {
+			noticed = "after " + view.Span(in.Delay)
 		}
-		pages := math.Round(c.PagesPerWeek*10) / 10
-		t.Rows = append(t.Rows, []view.Cell{{Text: name}, {Text: c.Preset, Dim: true}, {Text: fmt.Sprint(pages)}, {Text: fmt.Sprint(c.Caught)}, {Text: Left(c.Left)}})
+		at := time.Unix(in.From, 0)
+		t.Rows = append(t.Rows, []view.Cell{
+			{Text: Moment(p, at), Title: p.Moment(at)}, {Text: view.Span(time.Duration(in.To-in.From) * time.Second)}, {Text: view.Count(float64(in.Bad))}, {Text: noticed},
+		})
+	}
+	if len(list) > maxAlerts {
+		t.Sub = fmt.Sprintf("the newest %d of %d", maxAlerts, len(list))
 	}
 	return t
 }

@@ -13,6 +13,7 @@ import (
 	"loadline/slo/backtest"
 	"loadline/slo/budget"
 	"loadline/slo/budget/forecast"
+	"loadline/slo/history"
 	"loadline/slo/rule"
 	"loadline/slo/spec"
 	"loadline/web/slos/form"
@@ -304,7 +305,7 @@ func TestCharts(t *testing.T) {
 	if c.Y[1][1] != 50 || c.Step != 3600 || !slices.Equal(c.Zones, []page.Zone{{From: 5, To: 9, Color: "crit"}, {From: now.Unix(), To: now.Unix() + 3600, Color: "idle"}}) {
 		t.Errorf("%+v", c)
 	}
-	b := Burn(&st, slo.BurnChart{From: now, Step: time.Minute, Lines: []slo.BurnLine{{Window: time.Hour, Values: []float64{1}}}}, nil)
+	b := Burn(&st, slo.BurnChart{From: now, Step: time.Minute, Lines: []history.BurnLine{{Window: time.Hour, Values: []float64{1}}}}, nil)
 	if len(b.Lines) != 4 || b.Lines[0].Label != "page 14.4×" || b.Series[0].Label != "1 h" || math.Abs(b.Floor-6.9) > 1e-9 {
 		t.Errorf("%+v", b)
 	}
@@ -331,7 +332,7 @@ func TestPreview(t *testing.T) {
 		t.Fatal(mistakes)
 	}
 	var out page.Preview
-	Preview(onPage(""), &out, &s, &slo.Preview{}, time.Millisecond)
+	Preview(onPage(""), &out, &s, &slo.Preview{})
 	if !strings.Contains(out.Empty, "Nothing of the last 30 days matches") {
 		t.Errorf("empty: %+v", out)
 	}
@@ -341,7 +342,7 @@ func TestPreview(t *testing.T) {
 		Points: []backtest.Point{{At: from, Left: 1, BurnLong: 1}, {At: now.Unix(), Left: 0.5, BurnLong: 2}},
 		Events: []rule.Change{{Tier: "a", Severity: budget.Page, State: "firing", At: from + 100, BurnLong: 20}, {Tier: "a", Severity: budget.Page, State: "resolved", At: from + 700}, {Tier: "b", Severity: budget.Ticket, State: "firing", At: from + 900}},
 	}}
-	Preview(onPage(""), &out, &s, &p, time.Millisecond)
+	Preview(onPage(""), &out, &s, &p)
 	var facts []string
 	for _, f := range out.Facts {
 		facts = append(facts, f.Value)
