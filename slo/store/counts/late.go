@@ -20,18 +20,22 @@ type Late struct {
 // maxLate is how many slots are counted again at once.
 const maxLate = 10_000
 
-// Late returns the slots from a time on that have to be counted again, the newest first, up to 10,000.
+// Late returns the slots from a time on that have to be counted again, by indicator and slot: the newest 10,000.
 func (s *Store) Late(ctx context.Context, from time.Time) ([]Late, error) {
 	var w sql.Where
 	w.Add("slice >= " + w.Seconds(from))
 	var out []Late
-	err := sql.Scan(ctx, s.db, "late slots", `SELECT indicator, slice, countIf(seen = 0) AS marks
-FROM slo_late
-WHERE `+w.String()+`
-GROUP BY indicator, slice
-HAVING marks > max(seen)
-ORDER BY slice DESC, indicator
-LIMIT `+w.Bind("UInt64", uint64(maxLate)), w.Args, func(row driver.Rows) error {
+	err := sql.Scan(ctx, s.db, "late slots", `SELECT indicator, slice, marks
+FROM (
+  SELECT indicator, slice, countIf(seen = 0) AS marks
+  FROM slo_late
+  WHERE `+w.String()+`
+  GROUP BY indicator, slice
+  HAVING marks > max(seen)
+  ORDER BY slice DESC
+  LIMIT `+w.Bind("UInt64", uint64(maxLate))+`
+)
+ORDER BY indicator, slice`, w.Args, func(row driver.Rows) error {
 		var l Late
 		var slot time.Time
 		err := row.Scan(&l.Indicator, &slot, &l.Marks)

@@ -238,7 +238,7 @@ func TestLate(t *testing.T) {
 	mark(7, slot)
 	mark(7, slot+10)
 	mark(8, slot-3610) // before the time that is asked for
-	seen := late(Late{7, slot + 10, 1}, Late{7, slot, 2})
+	seen := late(Late{7, slot, 2}, Late{7, slot + 10, 1})
 	mark(7, slot)
 	settle(seen)
 	seen = late(Late{7, slot, 3})
