@@ -12,6 +12,7 @@ import (
 	"loadline/slo/spec/foreign"
 	"loadline/slo/spec/native"
 	"loadline/slo/spec/openslo"
+	"loadline/slo/spec/openslo/export"
 	"loadline/slo/spec/rules"
 )
 
@@ -189,7 +190,7 @@ func Export(s spec.SLO, format Format) ([]byte, error) {
 	case Native:
 		return native.Write(s)
 	case OpenSLO:
-		return openslo.Write(s)
+		return export.Write(s)
 	case Rules:
 		return rules.Write(s)
 	}

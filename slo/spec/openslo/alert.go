@@ -34,7 +34,7 @@ func readPolicy(m *document.Map) *policy {
 	conditions := m.Require("conditions", "write one condition, or a conditionRef")
 	items := conditions.Items()
 	if len(items) > 1 {
-		conditions.Error(fmt.Sprintf("has %d conditions", len(items)), "OpenSLO allows one; write rules in the annotation "+prefix+"alert for more")
+		conditions.Error(fmt.Sprintf("has %d conditions", len(items)), "OpenSLO allows one; write rules in the annotation "+Prefix+"alert for more")
 	}
 	for _, item := range items[:min(1, len(items))] {
 		if body := item.Map(); body.Has("conditionRef") {

@@ -1,4 +1,4 @@
-// Package openslo reads and writes OpenSLO v1 (https://github.com/OpenSLO/OpenSLO, README at aa5cb78). What it does not
+// Package openslo reads OpenSLO v1 (https://github.com/OpenSLO/OpenSLO, README at aa5cb78). What it does not
 // say is in annotations and in a type of metric source of our own:
 //
 //	metadata.annotations:
@@ -24,9 +24,10 @@ import (
 	"loadline/slo/spec/native"
 )
 
+// Version is the apiVersion that is read, Prefix begins the names of our own annotations.
 const (
-	version = "openslo/v1"
-	prefix  = "loadline.dev/"
+	Version = "openslo/v1"
+	Prefix  = "loadline.dev/"
 )
 
 // Object is an object of any kind, checked as far as it can be without the others.
@@ -49,8 +50,8 @@ func Is(d *document.Document) bool {
 // Read reads a document. Problems are in the document; with an error among them the object is not to be used.
 func Read(d *document.Document) *Object {
 	m := d.Root.Map()
-	if v := m.Get("apiVersion"); v.Scalar() != version {
-		v.Error(fmt.Sprintf("version %q is not read", v.Scalar()), "write apiVersion: "+version)
+	if v := m.Get("apiVersion"); v.Scalar() != Version {
+		v.Error(fmt.Sprintf("version %q is not read", v.Scalar()), "write apiVersion: "+Version)
 		return &Object{}
 	}
 	kind := m.Require("kind", "write one of "+strings.Join(kinds(), ", "))
@@ -120,7 +121,7 @@ type metadata struct {
 	name, displayName string
 	labels            map[string][]string
 	annotations       map[string]string
-	ours              map[string]document.Value // annotations of this product, without their prefix
+	ours              map[string]document.Value // annotations of this product, without their Prefix
 }
 
 func readMetadata(v document.Value) metadata {
@@ -137,7 +138,7 @@ func readMetadata(v document.Value) metadata {
 	annotations := m.Get("annotations").Map()
 	for _, key := range annotations.Names() {
 		value := annotations.Get(key)
-		if ours, ok := strings.CutPrefix(key, prefix); ok {
+		if ours, ok := strings.CutPrefix(key, Prefix); ok {
 			meta.ours[ours] = value
 			continue
 		}
@@ -160,7 +161,7 @@ func (meta *metadata) take(key string) document.Value {
 // refuse reports annotations of this product that nobody took.
 func (meta *metadata) refuse() {
 	for key, v := range meta.ours {
-		v.Error(fmt.Sprintf("annotation %q is unknown here", prefix+key),
+		v.Error(fmt.Sprintf("annotation %q is unknown here", Prefix+key),
 			"those of an SLO are owner, runbook, notify, alert, slices, objectives and composite")
 	}
 }

@@ -250,34 +250,3 @@ func TestProblems(t *testing.T) {
 		"spec.indicator.spec.ratioMetric.good.metricSource: has neither a type nor a metricSourceRef; write type: prometheus or type: loadline",
 		`spec.indicator.spec.ratioMetric.total.metricSource.spec.good: "fine" is not understood; write "no errors", "within 400ms", "no errors and within 400ms", or "no errors, 429 or UNAVAILABLE"`)
 }
-
-func TestWriteRefuses(t *testing.T) {
-	window := budget.Window{Length: 30 * budget.Day}
-	f := func(want string, change func(o *spec.Objective)) {
-		t.Helper()
-		o := spec.Objective{
-			Name: "a", Window: window, Policy: budget.DefaultPolicy(window), Preset: "default",
-			Indicator: spec.Indicator{Ratio: &spec.Ratio{Good: "x", Total: "y"}},
-		}
-		other := o
-		other.Name = "b"
-		change(&other)
-		text, err := Write(spec.SLO{Name: "s", Objectives: []spec.Objective{o, other}})
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v\n%s", err, text)
-		}
-	}
-	f("windows", func(o *spec.Objective) { o.Window.Length = budget.Day })
-	f("budgeting methods", func(o *spec.Objective) { o.Method = budget.RatioTimeslices })
-	f("alert policies", func(o *spec.Objective) { o.Policy.Guard = false })
-	f("empty slices", func(o *spec.Objective) { o.Slices.Empty = budget.EmptyBad })
-	if _, err := Write(spec.SLO{Name: "s"}); err == nil {
-		t.Error("an SLO without objectives was written")
-	}
-	_, err := Write(spec.SLO{Name: "s", Objectives: []spec.Objective{{
-		Name: "a", Window: budget.Window{Length: 90 * time.Second}, Indicator: spec.Indicator{Ratio: &spec.Ratio{Good: "x", Total: "y"}},
-	}}})
-	if err == nil || !strings.Contains(err.Error(), "1m30s") {
-		t.Error(err)
-	}
-}

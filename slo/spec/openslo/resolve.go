@@ -195,7 +195,7 @@ func (r *resolver) composite(o *Object, s *spec.SLO) {
 	at := o.place
 	at.Severity = spec.Warning
 	r.add(at, fmt.Sprintf("the composite of the objectives has no target of its own and takes what they promise together, %s", target),
-		"write annotation "+prefix+"composite: none for objectives without a composite")
+		"write annotation "+Prefix+"composite: none for objectives without a composite")
 	s.Objectives = append(s.Objectives, whole)
 }
 

@@ -268,7 +268,7 @@ func (s *slo) readNames(v document.Value) {
 		if names != nil {
 			o.Name = names[i]
 		} else {
-			o.Name = nameOf(o.DisplayName, i, len(s.objectives), seen)
+			o.Name = ObjectiveName(o.DisplayName, i, len(s.objectives), seen)
 		}
 		if seen[o.Name] || !spec.ValidName(o.Name) {
 			v.Error(fmt.Sprintf("%q is there twice, or no name", o.Name), spec.NameRemedy)
@@ -277,8 +277,9 @@ func (s *slo) readNames(v document.Value) {
 	}
 }
 
-// nameOf makes a name for an objective that has none.
-func nameOf(title string, i, of int, seen map[string]bool) string {
+// ObjectiveName makes a name for the objective at i of an SLO that has of of them: after its display name, unless seen has
+// it already, or by its number. The only one is called default.
+func ObjectiveName(title string, i, of int, seen map[string]bool) string {
 	if of == 1 {
 		return "default"
 	}

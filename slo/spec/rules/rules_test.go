@@ -108,7 +108,9 @@ func TestRefused(t *testing.T) {
 	f("count by budget", func(o *spec.Objective) { o.Policy.Mode = budget.ByBudget })
 	f("HTTP status 429", func(o *spec.Objective) { o.Indicator.Spans.Bad.HTTP = []string{"429"} })
 	f("gRPC status UNAVAILABLE", func(o *spec.Objective) { o.Indicator.Spans.Bad.GRPC = []string{"UNAVAILABLE"} })
-	f(`"user.id" is not in the metric`, func(o *spec.Objective) { o.Indicator.Spans.Matchers = []sli.Matcher{{Key: "user.id", Op: "=", Value: "1"}} })
+	f(`"user.id" is not in the metric`, func(o *spec.Objective) {
+		o.Indicator.Spans.Matchers = []sli.Matcher{{Key: "user.id", Op: "=", Value: "1"}}
+	})
 	f("2 conditions", func(o *spec.Objective) {
 		m := sli.Matcher{Key: "version", Op: "=", Value: "1"}
 		o.Indicator.Spans.Bad.Matchers = []sli.Matcher{m, m}

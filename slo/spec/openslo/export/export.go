@@ -1,4 +1,5 @@
-package openslo
+// Package export writes OpenSLO v1.
+package export
 
 import (
 	"fmt"
@@ -12,10 +13,11 @@ import (
 	"loadline/slo/spec"
 	"loadline/slo/spec/document"
 	"loadline/slo/spec/native"
+	"loadline/slo/spec/openslo"
 	"loadline/slo/spec/phrase"
 )
 
-// Write writes an SLO as one object with its indicators inside. [Read] and [Resolve] read it back as the same. What
+// Write writes an SLO as one object with its indicators inside. Package openslo reads it back as the same. What
 // OpenSLO says once for all objectives has to be alike for them.
 func Write(s spec.SLO) ([]byte, error) {
 	if len(s.Objectives) == 0 {
@@ -55,7 +57,7 @@ func Write(s spec.SLO) ([]byte, error) {
 	}
 	body.Maps("objectives", objectives)
 	b := document.NewBuilder()
-	b.Text("apiVersion", version)
+	b.Text("apiVersion", openslo.Version)
 	b.Text("kind", "SLO")
 	b.Map("metadata", writeMetadata(s, shared))
 	b.Map("spec", body)
@@ -92,7 +94,7 @@ func writeMetadata(s spec.SLO, shared bool) *document.Builder {
 	}
 	set := func(key, value string) {
 		if value != "" {
-			annotations[prefix+key] = value
+			annotations[openslo.Prefix+key] = value
 		}
 	}
 	first := &s.Objectives[0]
@@ -107,7 +109,7 @@ func writeMetadata(s spec.SLO, shared bool) *document.Builder {
 	names, derived, seen := make([]string, len(s.Objectives)), true, map[string]bool{}
 	for i, o := range s.Objectives {
 		names[i] = o.Name
-		derived = derived && o.Name == nameOf(o.DisplayName, i, len(s.Objectives), seen)
+		derived = derived && o.Name == openslo.ObjectiveName(o.DisplayName, i, len(s.Objectives), seen)
 		seen[o.Name] = true
 	}
 	if !derived {
