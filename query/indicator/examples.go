@@ -43,6 +43,10 @@ const (
 // any has two. The times with the most bad events are read first, and reading ends when there are enough.
 func Examples(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time, limit int) ([]Example, error) {
 	limit = min(max(limit, 1), maxExamples)
+	ind, err := ind.Canonical()
+	if err != nil {
+		return nil, err
+	}
 	times, err := find(ctx, db, ind, from, to)
 	if err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package indicator
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -24,8 +23,8 @@ type finder struct {
 
 // find asks the rollups where bad events are. Time of which no spans are kept any more is left out.
 func find(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time) (*finder, error) {
-	from, err := kept(ctx, db, from)
-	if err != nil || !from.Before(to) {
+	first, err := oldest(ctx, db, "spans")
+	if from = later(from, first); err != nil || first.IsZero() || !from.Before(to) {
 		return &finder{}, err
 	}
 	r := surveyRange(from, to)
@@ -95,13 +94,4 @@ func (p part) conditions(ind sli.Indicator) (*conditions, error) {
 		c.Add("slice IN " + c.Slices(p.slots))
 	}
 	return c, nil
-}
-
-// kept moves the start of a range to the first spans that are stored.
-func kept(ctx context.Context, db *clickhouse.DB, from time.Time) (time.Time, error) {
-	var first uint32
-	if err := db.QueryRow(ctx, "SELECT toUnixTimestamp(min(slice)) FROM spans").Scan(&first); err != nil {
-		return from, fmt.Errorf("query first span: %w", err)
-	}
-	return later(from, time.Unix(int64(first), 0).UTC()), nil
 }

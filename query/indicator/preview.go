@@ -43,10 +43,11 @@ func Preview(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to
 	if rolledUp(ind) {
 		return previewRollups(ctx, db, ind, from, to)
 	}
-	from, err := kept(ctx, db, from)
+	first, err := oldest(ctx, db, "spans")
 	if err != nil {
 		return nil, Quality{}, err
 	}
+	from = later(from, first)
 	blocks, err := survey(ctx, db, ind, surveyRange(from, to))
 	if err != nil {
 		return nil, Quality{}, err

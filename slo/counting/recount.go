@@ -33,18 +33,15 @@ func (c *Counter) Recount(ctx context.Context, now time.Time) error {
 	if err := c.recountLate(ctx, now); err != nil {
 		return err
 	}
-	oldest, any, err := indicator.Earliest(ctx, c.cfg.DB)
+	kept, err := indicator.FindKept(ctx, c.cfg.DB)
 	if err != nil {
 		return fmt.Errorf("find the oldest span: %w", err)
-	}
-	if !any {
-		oldest = now
 	}
 	chunks := map[uint64]time.Duration{}
 	for ctx.Err() == nil {
 		progress := false
 		for _, i := range c.unfinished(now) {
-			if err := c.backfill(ctx, i, oldest.Unix()/slot*slot, chunks); err != nil {
+			if err := c.backfill(ctx, i, kept, chunks); err != nil {
 				i.backfill.Error = err.Error()
 				return errors.Join(fmt.Errorf("count the past of indicator %d: %w", i.ID, err), c.keep(ctx, i.backfill))
 			}
@@ -69,13 +66,16 @@ func (c *Counter) unfinished(now time.Time) []counted {
 }
 
 // backfill counts one more stretch of an indicator's past.
-func (c *Counter) backfill(ctx context.Context, i counted, oldest int64, chunks map[uint64]time.Duration) error {
+func (c *Counter) backfill(ctx context.Context, i counted, kept indicator.Kept, chunks map[uint64]time.Duration) error {
 	began := time.Now()
 	length := cmp.Or(chunks[i.ID], firstChunk)
 	b := i.backfill
 	wanted := b.Wanted
 	if i.definition.Spans != nil {
-		wanted = max(wanted, oldest)
+		wanted = b.Done
+		if first := kept.Of(*i.definition.Spans); !first.IsZero() {
+			wanted = max(b.Wanted, first.Unix()/slot*slot)
+		}
 	}
 	from := max(b.Done-int64(length/time.Second), wanted)
 	silent := false
@@ -129,18 +129,13 @@ func (c *Counter) countPast(ctx context.Context, i counted, from, to int64) ([]i
 	return slots, nil
 }
 
-// readSpans counts spans. Rollups are kept for longer: they will do where they know exactly what the indicator asks.
+// readSpans counts spans, and before the first that is kept what the rollups know exactly.
 func (c *Counter) readSpans(ctx context.Context, i counted, from, to int64) ([]indicator.Slot, error) {
-	begin, end := time.Unix(from, 0), time.Unix(to, 0)
-	slots, err := indicator.Count(ctx, c.cfg.DB, *i.definition.Spans, begin, end)
-	if err != nil || len(slots) > 0 {
-		return slots, err
-	}
-	rolled, quality, err := indicator.Preview(ctx, c.cfg.DB, *i.definition.Spans, begin, end)
-	if err != nil || quality.Source != indicator.FromRollups || quality.Approximate {
+	kept, err := indicator.FindKept(ctx, c.cfg.DB)
+	if err != nil {
 		return nil, err
 	}
-	return rolled, nil
+	return indicator.CountKept(ctx, c.cfg.DB, *i.definition.Spans, kept, time.Unix(from, 0), time.Unix(to, 0))
 }
 
 // readSamples evaluates a PromQL indicator for the minutes of [from, to).
