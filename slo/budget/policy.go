@@ -162,6 +162,8 @@ func (t Tier) validate(period time.Duration) error {
 	switch {
 	case t.Name == "" || strings.TrimSpace(t.Name) != t.Name || len(t.Name) > 63:
 		return errors.New("its name is empty, longer than 63 bytes or begins or ends with a space")
+	case t.Name == "no-data" || strings.HasPrefix(t.Name, "budget-"):
+		return errors.New("its name is that of an alert which is there beside the tiers: choose another one")
 	case t.Severity != Page && t.Severity != Ticket:
 		return fmt.Errorf("severity %q is neither page nor ticket", t.Severity)
 	case t.Short < sli.Slot || t.Short%sli.Slot != 0 || t.Long%sli.Slot != 0:

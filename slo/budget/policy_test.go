@@ -95,6 +95,8 @@ func TestPolicyValidate(t *testing.T) {
 	f(func(p *Policy) { *p = Policy{} })
 	f(func(p *Policy) { p.Tiers[0].Short = time.Hour })
 	f(func(p *Policy) { p.Tiers[0].Name = "" }, "name is empty")
+	f(func(p *Policy) { p.Tiers[0].Name = "no-data" }, "choose another one")
+	f(func(p *Policy) { p.Tiers[0].Name = "budget-50" }, "choose another one")
 	f(func(p *Policy) { p.Tiers[0].Severity = "loud" }, `tier "fast": severity "loud" is neither page nor ticket`)
 	f(func(p *Policy) { p.Tiers[0].Short = 15 * time.Second }, "not multiples of 10 s")
 	f(func(p *Policy) { p.Tiers[0].Short = 0 }, "not multiples of 10 s")

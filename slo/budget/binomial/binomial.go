@@ -20,6 +20,9 @@ func Unlikely(bad, total, num, den uint64) bool {
 	if bad == 0 || !above(bad, total, num, den) {
 		return false
 	}
+	if bad >= plenty && above(bad/timesMean, total, num, den) {
+		return true
+	}
 	const margin = 1e-9
 	n := float64(total)
 	odds := float64(num) / float64(den-num)
@@ -42,6 +45,13 @@ func Unlikely(bad, total, num, den uint64) bool {
 		term *= ratio
 	}
 }
+
+// So many bad events that are so many times the mean are unlikely enough, whatever the mean: the tail is at most
+// exp(-mean) * (e*mean/bad)^bad (Chernoff), which for a mean of bad/4 is 0.53^bad.
+const (
+	plenty    = 18
+	timesMean = 4
+)
 
 // Least is the smallest number of bad events among total that is [Unlikely], and false if not even all are.
 func Least(total, num, den uint64) (uint64, bool) {
