@@ -139,14 +139,14 @@ func (r *resolver) merge(refs []policyOrRef, window budget.Window) (budget.Polic
 	p.Tiers, p.NoDataAlert = nil, ""
 	var notify []string
 	for _, ref := range refs {
-		one, ok := ref.policy, true
-		if one == nil {
+		one, ok := ref.policy, ref.policy != nil
+		if !ok {
 			if one, ok = find(r, ref.ref, "AlertPolicy", func(o *Object) *policy { return o.policy }); !ok {
 				continue
 			}
 		}
-		c := one.condition
-		if c == nil {
+		c, ok := one.condition, one.condition != nil
+		if !ok {
 			if c, ok = find(r, one.conditionRef, "AlertCondition", func(o *Object) *condition { return o.condition }); !ok {
 				continue
 			}
