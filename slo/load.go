@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"time"
 
@@ -45,26 +46,10 @@ func (e *Engine) reload(ctx context.Context, now time.Time) error {
 	t := tracker.New(now.Add(-e.Delay()).Unix())
 	refs := t.Define(e.definitions())
 	clock := counts.Clock{}
-	err := e.cfg.Settled(ctx, func() error {
-		for try := range consistentTries {
-			before, err := e.counts.Clock(ctx)
-			if err != nil {
-				return fmt.Errorf("read clock of counts: %w", err)
-			}
-			if err := e.read(ctx, t, refs); err != nil {
-				return err
-			}
-			if clock, err = e.counts.Clock(ctx); err != nil {
-				return fmt.Errorf("read clock of counts: %w", err)
-			}
-			if same(before, clock) || try == consistentTries-1 {
-				break
-			}
-			for _, ref := range refs {
-				t.Reset(ref)
-			}
-		}
-		return e.finishLoad(ctx, t, refs)
+	err := e.consistent(ctx, t, refs, func() (counts.Clock, error) {
+		var err error
+		clock, err = e.counts.Clock(ctx)
+		return clock, err
 	})
 	if err != nil {
 		return err
@@ -76,49 +61,50 @@ func (e *Engine) reload(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// consistentTries is how often counts are read again because another node has inserted some meanwhile. What remains
-// is found by the comparison with storage.
-const consistentTries = 4
-
-func same(a, b counts.Clock) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for node, batch := range a {
-		if b[node] != batch {
-			return false
-		}
-	}
-	return true
-}
-
 // load reads the past of some objectives.
 func (e *Engine) load(ctx context.Context, refs []Ref) error {
 	if len(refs) == 0 {
 		return nil
 	}
-	t := e.now()
-	return e.cfg.Settled(ctx, func() error {
-		for try := range consistentTries {
-			if err := e.follow(ctx, time.Now()); err != nil {
+	return e.consistent(ctx, e.now(), refs, func() (counts.Clock, error) { return e.clock, e.follow(ctx, time.Now()) })
+}
+
+// consistentTries is how often counts are read again because another node has inserted some meanwhile.
+const consistentTries = 4
+
+// consistent reads the past of objectives between two changes of what is stored. begin says which batches are in the tiers.
+func (e *Engine) consistent(ctx context.Context, t *tracker.Tracker, refs []Ref, begin func() (counts.Clock, error)) error {
+	same := true
+	read := func() error {
+		clock, err := begin()
+		if err != nil {
+			return err
+		}
+		if err := e.read(ctx, t, refs); err != nil || e.cfg.SoleWriter {
+			return err
+		}
+		after, err := e.counts.Clock(ctx)
+		same = maps.Equal(clock, after)
+		return err
+	}
+	err := e.cfg.Settled(ctx, func() error {
+		for try := 1; ; try++ {
+			quiet, err := e.counts.Quiet(ctx, read)
+			if err != nil || quiet && same {
 				return err
 			}
-			if err := e.read(ctx, t, refs); err != nil {
-				return err
-			}
-			clock, err := e.counts.Clock(ctx)
-			if err != nil {
-				return fmt.Errorf("read clock of counts: %w", err)
-			}
-			if same(clock, e.clock) || try == consistentTries-1 {
-				break
+			if try == consistentTries {
+				return errors.New("read counts: other nodes do not stop changing them")
 			}
 			for _, ref := range refs {
 				t.Reset(ref)
 			}
 		}
-		return e.finishLoad(ctx, t, refs)
 	})
+	if err != nil {
+		return err
+	}
+	return e.finishLoad(ctx, t, refs)
 }
 
 // read gives objectives that are being loaded their stored counts.

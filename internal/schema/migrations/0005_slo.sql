@@ -71,7 +71,7 @@ CREATE TABLE slo_slots_10s
     total     Int64 CODEC(ZSTD(1))
 )
 ENGINE = SummingMergeTree((bad, total))
-PARTITION BY toYYYYMM(slice)
+PARTITION BY toDate(slice)
 ORDER BY (indicator, grp, slice)
 SETTINGS {{merge_tree}};
 
