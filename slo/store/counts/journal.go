@@ -3,6 +3,7 @@ package counts
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -17,16 +18,30 @@ type Clock map[uint64]uint64
 // Clock returns the clock of the journal. Tiers that are read while nothing is inserted have just what it says.
 func (s *Store) Clock(ctx context.Context) (Clock, error) {
 	clock := Clock{}
-	err := sql.Scan(ctx, s.db, "clock of the SLO journal", `SELECT node, max(batch)
-FROM slo_journal
-GROUP BY node
-LIMIT 100000`, nil, func(row driver.Rows) error {
-		var node, batch uint64
-		err := row.Scan(&node, &batch)
+	// Two looks into the primary key for each node: to group the journal would read all of it.
+	for next := uint64(0); ; next++ {
+		node, found, err := s.lookup(ctx, "SELECT node FROM slo_journal WHERE node >= {node:UInt64} ORDER BY node LIMIT 1", next)
+		if err != nil || !found {
+			return clock, err
+		}
+		batch, _, err := s.lookup(ctx, "SELECT batch FROM slo_journal WHERE node = {node:UInt64} ORDER BY batch DESC LIMIT 1", node)
+		if err != nil {
+			return nil, err
+		}
 		clock[node] = batch
-		return err
+		if next = node; next == math.MaxUint64 {
+			return clock, nil
+		}
+	}
+}
+
+// lookup returns the number that a statement about a node gives.
+func (s *Store) lookup(ctx context.Context, statement string, node uint64) (number uint64, found bool, err error) {
+	err = sql.Scan(ctx, s.db, "clock of the SLO journal", statement, []any{clickhouse.Named("node", node)}, func(row driver.Rows) error {
+		found = true
+		return row.Scan(&number)
 	})
-	return clock, err
+	return number, found, err
 }
 
 // Delta is one row of the journal: a change of a slot's counts, negative ones too.

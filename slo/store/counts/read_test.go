@@ -3,6 +3,7 @@ package counts
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -53,10 +54,16 @@ func TestFollow(t *testing.T) {
 	if err != nil || !cmp.Equal(clock, Clock{11: 2, 12: 1}) {
 		t.Errorf("clock %v, %v", clock, err)
 	}
-	if _, err := s.follow(ctx, nil, 3); !errors.Is(err, ErrBehind) {
+	journal(t, db, math.MaxUint64, 9, Delta{Indicator: 1, Slot: 100, Total: 1})
+	journal(t, db, 0, 3, Delta{Indicator: 1, Slot: 100, Total: 1})
+	clock, err = s.Clock(ctx)
+	if err != nil || !cmp.Equal(clock, Clock{0: 3, 11: 2, 12: 1, math.MaxUint64: 9}) {
+		t.Errorf("clock %v, %v", clock, err)
+	}
+	if _, err := s.follow(ctx, nil, 5); !errors.Is(err, ErrBehind) {
 		t.Errorf("error %v, want ErrBehind", err)
 	}
-	if got, err := s.follow(ctx, nil, 4); err != nil || len(got) != 4 {
+	if got, err := s.follow(ctx, nil, 6); err != nil || len(got) != 6 {
 		t.Errorf("%d rows, %v", len(got), err)
 	}
 }
