@@ -29,7 +29,7 @@ func (s *Server) page(r *http.Request, nav, title string) view.Page {
 	}
 	p.Range = rangeOf(p, chosen)
 	p.Topics = view.Topics{"sys": "sys"}
-	p.Ingest = s.board.IngestLine()
+	p.Ingest, p.Risks = s.board.IngestLine(), s.slos.Risks()
 	if all := s.board.Shell(r.Context()); all != nil {
 		p.Services, p.Envs = all.Services, all.Envs
 	}

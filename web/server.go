@@ -61,6 +61,7 @@ type Server struct {
 	assets *static.Assets
 	board  *panel.Board
 	hub    *live.Hub
+	slos   *slos.Pages // nil without an engine
 }
 
 // New returns a server. Its pages work at once; live updates need Run.
@@ -87,7 +88,15 @@ func New(config Config) (*Server, error) {
 	s := &Server{config: config, assets: assets, board: panel.New(panel.Config{
 		Store: config.Store, Health: config.Health, Now: config.Now, Logger: config.Logger,
 	})}
-	s.hub = live.New(live.Config{Resolve: s.board.Resolve, Logger: config.Logger})
+	resolve := s.board.Resolve
+	if config.SLOs != nil {
+		s.slos = slos.New(slos.Config{
+			Engine: config.SLOs, Board: s.board, Now: config.Now, Logger: config.Logger,
+			Page: s.page, Render: s.render, Message: s.message, Redirected: s.redirected,
+		})
+		resolve = s.slos.Resolver(resolve)
+	}
+	s.hub = live.New(live.Config{Resolve: resolve, Logger: config.Logger})
 	return s, nil
 }
 
@@ -111,12 +120,7 @@ func (s *Server) Handler() http.Handler {
 		mux.HandleFunc("GET /metrics-explorer", s.metrics)
 		mux.HandleFunc("POST /api/ui/promql", s.checkExpression)
 	}
-	if s.config.SLOs != nil {
-		slos.New(slos.Config{
-			Engine: s.config.SLOs, Board: s.board, Now: s.config.Now, Logger: s.config.Logger,
-			Page: s.page, Render: s.render, Message: s.message, Redirected: s.redirected,
-		}).Register(mux)
-	}
+	s.slos.Register(mux)
 	mux.HandleFunc("GET /welcome", s.welcome)
 	mux.HandleFunc("GET /settings", s.settings)
 	mux.HandleFunc("GET /api/ui/suggest", s.suggest)

@@ -278,7 +278,7 @@ func (s *Server) palette(w http.ResponseWriter, r *http.Request) {
 			out = append(out, entry{row.Service, p.Service(row.Service), "Service"})
 		}
 	}
-	for _, page := range [][2]string{{"Overview", "/"}, {"Services", "/services"}, {"Traces", "/traces"}, {"Metrics", "/metrics-explorer"}, {"Send data", "/welcome"}, {"Settings", "/settings"}} {
+	for _, page := range [][2]string{{"Overview", "/"}, {"Services", "/services"}, {"Traces", "/traces"}, {"Metrics", "/metrics-explorer"}, {"SLOs", "/slos"}, {"Send data", "/welcome"}, {"Settings", "/settings"}} {
 		out = append(out, entry{page[0], p.Link(page[1]), "Page"})
 	}
 	out = append(out,
@@ -288,6 +288,9 @@ func (s *Server) palette(w http.ResponseWriter, r *http.Request) {
 		for _, e := range endpoints[:min(len(endpoints), 300)] {
 			out = append(out, entry{e.Operation + " · " + e.Service, p.Link("/traces", "q", screen.Filter("service", e.Service, "operation", e.Operation)), "Endpoint"})
 		}
+	}
+	for _, c := range s.slos.Choices(p) {
+		out = append(out, entry{c.Label, c.Href, "SLO"})
 	}
 	s.writeJSON(w, r, out)
 }

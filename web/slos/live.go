@@ -36,6 +36,16 @@ func topicOf(kind string, query url.Values, pairs ...string) string {
 	return kind + "?" + v.Encode()
 }
 
+// Resolver finds what is behind the name of a topic: of objectives, or what next finds.
+func (s *Pages) Resolver(next func(string) (live.Panel, bool)) func(string) (live.Panel, bool) {
+	return func(topic string) (live.Panel, bool) {
+		if p, ok := s.Resolve(topic); ok {
+			return p, true
+		}
+		return next(topic)
+	}
+}
+
 // Resolve finds what is behind the name of a topic, which comes back from browsers.
 func (s *Pages) Resolve(topic string) (live.Panel, bool) {
 	kind, rest, _ := strings.Cut(topic, "?")

@@ -18,6 +18,7 @@ import (
 	"loadline/slo/registry"
 	"loadline/slo/spec"
 	"loadline/web/panel"
+	"loadline/web/slos/screen"
 	"loadline/web/view"
 )
 
@@ -116,6 +117,19 @@ func (s *Pages) Risks() int {
 		}
 	}
 	return n
+}
+
+// Choices are the SLOs as a list to jump to, at most 300. Nil pages have none.
+func (s *Pages) Choices(p view.Page) []view.Choice {
+	if s == nil {
+		return nil
+	}
+	var out []view.Choice
+	all, _ := s.config.Engine.Registry().Current()
+	for i := range all[:min(len(all), 300)] {
+		out = append(out, view.Choice{Label: all[i].Title(), Href: p.Link(screen.Path(all[i].Name))})
+	}
+	return out
 }
 
 // missing answers for an SLO that there is not.
