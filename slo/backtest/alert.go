@@ -58,11 +58,6 @@ func (r *runner) end(at int64) {
 	}
 }
 
-// idle reports that no tier remembers anything.
-func (r *runner) idle() bool {
-	return !slices.ContainsFunc(r.states, func(s rule.State) bool { return s.Phase != rule.Inactive || s.Guarded })
-}
-
 // alerting is how long anything was firing.
 func (r *runner) alerting() time.Duration {
 	all := slices.Concat(r.pages, r.tickets)

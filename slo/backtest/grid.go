@@ -43,7 +43,7 @@ func (c *column) step(at int64, in rule.Input) {
 	calm := false
 	for i := range c.runners {
 		r := &c.runners[i]
-		if r.idle() {
+		if r.rule.Idle(r.states) {
 			if calm = calm || r.rule.Calm(at, in); calm {
 				continue
 			}

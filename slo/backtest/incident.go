@@ -18,19 +18,19 @@ type Incident struct {
 
 // The rule of [Incidents].
 const (
-	leastBad     = 5       // bad events in a window
-	timesUsual   = 5       // as many as usual
-	leastUsual   = 1e-4    // what is usual at least, as a share of bad events
-	mergedWithin = 10 * 60 // seconds between incidents that are one
-	maxIncidents = 100     // the largest are kept
+	leastBad     = 5    // bad events in a window
+	timesUsual   = 5    // as many as usual
+	leastUsual   = 1e-4 // what is usual at least, as a share of bad events
+	apart        = 600  // seconds without bad events between two incidents
+	maxIncidents = 100  // the largest are kept
 )
 
 // Incidents finds stretches of time with unusually many bad events, without regard to any objective.
 //
 // Usual is the share of bad events in the median hour, at least 0.01 %. A window of 5 or of 30 minutes is unusual if at
 // least 5 of its events are bad and so many would hardly be a coincidence, see [budget.Significant], if 5 times as many as
-// usual were bad. An incident is from the first to the last slot of such a window whose own share is above that; what is less
-// than ten minutes apart is one. Of more than a hundred, those with the most bad events are returned, in order of time.
+// usual were bad. An incident is from the first to the last slot of such windows whose own share is above that; what is ten
+// minutes apart is two. Of more than a hundred, those with the most bad events are returned, in order of time.
 func Incidents(slots []ring.Slot) []Incident {
 	limit := timesUsual * max(usual(slots), leastUsual)
 	p := budget.NewRatio(uint64(min(limit, 1)*1e9), 1e9)
@@ -41,7 +41,7 @@ func Incidents(slots []ring.Slot) []Incident {
 	slices.SortFunc(marked, func(a, b span) int { return int(a.from - b.from) })
 	var found []Incident
 	for _, m := range marked {
-		if n := len(found); n > 0 && m.from-found[n-1].To < mergedWithin {
+		if n := len(found); n > 0 && m.from-found[n-1].To < apart {
 			found[n-1].To = max(found[n-1].To, m.to)
 			continue
 		}
@@ -83,7 +83,7 @@ func unusual(slots []ring.Slot, length int64, limit float64, p budget.Ratio) []s
 	var marked []span
 	var bad, total int64
 	oldest := 0
-	var conspicuous []int64 // starts of such slots in the window
+	var conspicuous []int64 // starts of such slots in the window, not far from one another
 	for _, s := range slots {
 		bad, total = bad+max(s.Bad, 0), total+max(s.Total, 0)
 		for ; slots[oldest].Start <= s.Start-length; oldest++ {
@@ -94,6 +94,9 @@ func unusual(slots []ring.Slot, length int64, limit float64, p budget.Ratio) []s
 		}
 		if s.Bad <= 0 || float64(s.Bad) <= limit*float64(s.Total) {
 			continue
+		}
+		if n := len(conspicuous); n > 0 && s.Start-conspicuous[n-1] > apart {
+			conspicuous = conspicuous[:0]
 		}
 		conspicuous = append(conspicuous, s.Start)
 		if bad < leastBad || float64(bad) <= limit*float64(total) || !budget.Significant(uint64(bad), uint64(total), p) {

@@ -73,6 +73,7 @@ type tier struct {
 	condition budget.Condition
 	wait      time.Duration // for which it is pending
 	threshold float64
+	limit     float64 // share of bad events
 }
 
 // Rule is an objective's policy, compiled. It does not change and may be used concurrently.
@@ -101,7 +102,7 @@ func Compile(target budget.Target, window budget.Window, method budget.Method, p
 		if wait == 0 {
 			wait = policy.For
 		}
-		r.tiers = append(r.tiers, tier{Tier: t, condition: c, wait: wait, threshold: threshold})
+		r.tiers = append(r.tiers, tier{Tier: t, condition: c, wait: wait, threshold: threshold, limit: c.Limit().Float()})
 		r.windows = append(r.windows, t.Long, t.Short)
 	}
 	if window.Rolling() {

@@ -49,8 +49,18 @@ func (e *evaluation) period() (whole, elapsed, counted time.Duration) {
 	return seconds(e.To - e.From), elapsed, min(covered, elapsed)
 }
 
-// Calm reports that no tier is above its burn rate in its short window. An evaluation of inactive states then changes no
-// tier. What is calm at a target is calm at lower ones.
+// Idle reports that no tier remembers anything.
+func (r *Rule) Idle(states []State) bool {
+	for i := range r.tiers {
+		if states[i].Phase != Inactive || states[i].Guarded {
+			return false
+		}
+	}
+	return true
+}
+
+// Calm reports that no tier is above its burn rate in its short window: an evaluation changes no tier if all are idle. What
+// is calm at a target is calm at lower ones.
 func (r *Rule) Calm(at int64, in Input) bool {
 	e := evaluation{Rule: r, Input: in, at: at}
 	for i := range r.tiers {
@@ -142,6 +152,10 @@ func (e *evaluation) exceeds(t *tier, window time.Duration, bad, total uint64) b
 	if e.policy.Mode == budget.ByBudget {
 		total, counted := e.traffic()
 		return total > 0 && t.condition.Exceeds(bad, total, counted, window)
+	}
+	// Where numbers of 53 bits leave no doubt they are enough. A window that is not covered burns slower.
+	if float64(bad) < t.limit*float64(total)*(1-1e-9) {
+		return false
 	}
 	return t.condition.Exceeds(bad, total, seconds(e.Covered), window)
 }
