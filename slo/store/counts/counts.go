@@ -17,7 +17,8 @@ import (
 type Store struct {
 	db *clickhouse.DB
 
-	plans sync.Mutex // one change at a time, so that two of one process do not race
+	plans   sync.Mutex // one change at a time, so that two of one process do not race
+	settled [2]uint64  // under plans: the newest plan of each node that is known to be applied
 }
 
 // New returns a store of a migrated database.

@@ -106,34 +106,38 @@ func (s *Store) insertPlan(ctx context.Context, p plan, token string) error {
 	)
 }
 
-// settle applies what is left of the newest plan of a node and returns its batch.
-func (s *Store) settle(ctx context.Context, node uint64) (uint64, error) {
+// settle applies what is left of the newest plan of a node and returns it.
+func (s *Store) settle(ctx context.Context, node uint64) (plan, error) {
 	p, err := s.newest(ctx, node)
-	if err != nil || p.done || p.batch == 0 {
-		return p.batch, err
+	if err != nil {
+		return p, err
 	}
-	return p.batch, s.apply(ctx, p)
+	done := p.done || p.batch == s.settled[node]
+	if !done {
+		// The tokens would do, if they were kept for ever.
+		done, err = s.applied(ctx, p.node, p.batch)
+	}
+	if err == nil && !done {
+		err = s.apply(ctx, p)
+	}
+	if err == nil {
+		s.settled[node] = p.batch
+	}
+	return p, err
 }
 
-// apply inserts a plan into the tiers, then into the journal, and says that it is done.
+// apply inserts a plan into the tiers, then into the journal.
 func (s *Store) apply(ctx context.Context, p plan) error {
-	// The tokens would do, if they were kept for ever.
-	done, err := s.applied(ctx, p.node, p.batch)
-	if err != nil {
-		return err
-	}
-	if !done {
-		for _, t := range tiers {
-			if err := s.insertTier(ctx, t, p); err != nil {
-				return err
-			}
-		}
-		if err := s.insertJournal(ctx, p); err != nil {
+	for _, t := range tiers {
+		if err := s.insertTier(ctx, t, p); err != nil {
 			return err
 		}
 	}
-	p.done, p.deltas = true, nil
-	return s.insertPlan(ctx, p, p.token("done"))
+	if err := s.insertJournal(ctx, p); err != nil {
+		return err
+	}
+	s.settled[p.node] = p.batch
+	return nil
 }
 
 func (p *plan) token(part string) string { return fmt.Sprintf("plan %d-%d %s", p.node, p.batch, part) }
@@ -196,8 +200,14 @@ func (s *Store) insertJournal(ctx context.Context, p plan) error {
 func (s *Store) Finish(ctx context.Context) error {
 	s.plans.Lock()
 	defer s.plans.Unlock()
-	for _, node := range []uint64{Computed, Recounted} {
-		if _, err := s.settle(ctx, node); err != nil {
+	for node := range s.settled {
+		p, err := s.settle(ctx, uint64(node))
+		if err == nil && !p.done && p.batch > 0 {
+			// From now on that need not be asked of the journal, which forgets.
+			p.done, p.deltas = true, nil
+			err = s.insertPlan(ctx, p, p.token("done"))
+		}
+		if err != nil {
 			return fmt.Errorf("finish a change of counts: %w", err)
 		}
 	}
@@ -209,14 +219,12 @@ func (s *Store) Finish(ctx context.Context) error {
 func (s *Store) Quiet(ctx context.Context, fn func() error) (bool, error) {
 	s.plans.Lock()
 	defer s.plans.Unlock()
-	var before [Recounted + 1]uint64
-	for node := range before {
-		batch, err := s.settle(ctx, uint64(node))
-		if err != nil {
+	for node := range s.settled {
+		if _, err := s.settle(ctx, uint64(node)); err != nil {
 			return false, fmt.Errorf("finish a change of counts: %w", err)
 		}
-		before[node] = batch
 	}
+	before := s.settled
 	if err := fn(); err != nil {
 		return false, err
 	}

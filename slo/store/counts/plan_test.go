@@ -202,7 +202,7 @@ func TestReplaceStopped(t *testing.T) {
 		func(s *Store) error { return s.insertTier(ctx, Tier5m, p) },
 		func(s *Store) error { return s.insertTier(ctx, Tier1h, p) },
 		func(s *Store) error { return s.insertJournal(ctx, p) },
-		func(s *Store) error { return s.apply(ctx, p) },
+		func(s *Store) error { return s.Finish(ctx) },
 	}
 	for stop := range len(steps) + 1 {
 		for name, next := range map[string]Recount{"the same": first, "others": second} {
@@ -244,10 +244,25 @@ func TestFinish(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := New(db).apply(ctx, p); err != nil {
+	// One is applied, but that is not noted.
+	replace(t, New(db), Recount{8, slot, slot + 10, []Count{{"", slot, 0, 3}}})
+	want[key{8, "", slot}] = pair{0, 3}
+	for range 2 {
+		if err := New(db).Finish(ctx); err != nil {
+			t.Fatal(err)
+		}
+		same(t, db, want)
+	}
+	// Then the journal forgets it too.
+	if err := db.Exec(ctx, "TRUNCATE TABLE slo_journal"); err != nil {
 		t.Fatal(err)
 	}
-	same(t, db, want)
+	if err := New(db).Finish(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, sums(t, db, "slo_slots_10s"), cmp.AllowUnexported(key{}, pair{})); d != "" {
+		t.Error(d)
+	}
 }
 
 // What is read quietly agrees with the journal, however much is changed meanwhile by this store and by other nodes.
@@ -292,6 +307,13 @@ func TestQuiet(t *testing.T) {
 	if quiet < 3 {
 		t.Error("never quiet")
 	}
+	// Another node has noted that all is done.
+	if err := New(db).Finish(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := New(db).Quiet(ctx, func() error { return nil }); !ok || err != nil {
+		t.Errorf("%v, %v", ok, err)
+	}
 	wrong := errors.New("wrong")
 	if ok, err := s.Quiet(ctx, func() error { return wrong }); ok || !errors.Is(err, wrong) {
 		t.Errorf("%v, %v", ok, err)
@@ -305,6 +327,9 @@ func TestPlansAreFew(t *testing.T) {
 	slot := now.Unix() - 7200
 	for i := range int64(4) {
 		replace(t, s, Recount{7, slot, slot + 10, []Count{{"", slot, 0, i + 1}}})
+	}
+	if err := s.Finish(ctx); err != nil {
+		t.Fatal(err)
 	}
 	if err := db.Exec(ctx, "OPTIMIZE TABLE slo_plans FINAL"); err != nil {
 		t.Fatal(err)

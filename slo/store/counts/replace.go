@@ -46,23 +46,39 @@ func (s *Store) Replace(ctx context.Context, now time.Time, recounts []Recount) 
 			return changed, fmt.Errorf("recount: %w", err)
 		}
 		deltas, err := s.difference(ctx, now, recounts)
-		if err != nil {
-			return changed, fmt.Errorf("recount: %w", err)
+		if err != nil || len(deltas) == 0 {
+			return changed, wrap("recount", err)
 		}
-		if len(deltas) == 0 {
-			return changed, nil
-		}
-		p := newPlan(Recounted, max(last+1, uint64(now.UnixMilli())), now, deltas)
-		newest, err := s.propose(ctx, p, last)
-		if err != nil {
-			return changed, fmt.Errorf("recount: %w", err)
-		}
-		if slices.Equal(newest.deltas, deltas) {
+		p := newPlan(Recounted, max(last.batch+1, uint64(now.UnixMilli())), now, deltas)
+		mine, err := s.change(ctx, p, last.batch)
+		if mine {
 			changed += len(deltas)
 		}
-		// The next turn applies the plan that is there now, and finds no difference unless it was another node's.
+		if err != nil || mine && len(deltas) < planDeltas {
+			return changed, wrap("recount", err)
+		}
+		// It was another node's plan, after which the difference is another one.
 	}
 	return changed, fmt.Errorf("recount: other nodes were faster %d times; it goes on when it is called again", attempts)
+}
+
+// change proposes a plan, applies what is the newest one then, and reports whether it is this one.
+func (s *Store) change(ctx context.Context, p plan, after uint64) (bool, error) {
+	newest, err := s.propose(ctx, p, after)
+	if err != nil {
+		return false, err
+	}
+	if !slices.Equal(newest.deltas, p.deltas) {
+		return false, nil
+	}
+	return true, s.apply(ctx, newest)
+}
+
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 // check refuses recounts that would not be idempotent.
@@ -164,14 +180,12 @@ func (s *Store) Insert(ctx context.Context, now time.Time, batch uint64, deltas 
 	deltas = merge(slices.Clone(deltas))
 	for range attempts {
 		last, err := s.settle(ctx, Computed)
-		if err != nil {
-			return fmt.Errorf("insert computed counts: %w", err)
+		if err != nil || last.batch >= batch || len(deltas) == 0 {
+			return wrap("insert computed counts", err)
 		}
-		if last >= batch || len(deltas) == 0 {
-			return nil
-		}
-		if _, err := s.propose(ctx, newPlan(Computed, batch, now, deltas), last); err != nil {
-			return fmt.Errorf("insert computed counts: %w", err)
+		mine, err := s.change(ctx, newPlan(Computed, batch, now, deltas), last.batch)
+		if err != nil || mine {
+			return wrap("insert computed counts", err)
 		}
 	}
 	return fmt.Errorf("insert computed counts: other nodes were faster %d times", attempts)
