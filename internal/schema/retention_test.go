@@ -61,10 +61,10 @@ func TestChoose(t *testing.T) {
 	metrics := append(days("samples", 50, "2026-11-20", "2026-11-21", "2026-11-22"), days("histograms", 50, "2026-11-20", "2026-11-22")...)
 	f("metrics by size", Retention{Metrics: Limit{Bytes: 150}}, metrics, "samples 2026-11-20 size", "histograms 2026-11-20 size")
 
-	objectives := append(append(days("slo_slots_10s", 10, "202609", "202610", "202611"), days("slo_slots_5m", 10, "202509", "202510")...),
+	objectives := append(append(days("slo_slots_10s", 10, "2026-10-17", "2026-10-18", "2026-11-22"), days("slo_slots_5m", 10, "202509", "202510")...),
 		append(days("slo_journal", 10, "2026-11-19", "2026-11-20", "2026-11-21"), days("slo_events", 10, "202509", "202510")...)...)
 	f("counts of objectives", Retention{Traces: Limit{Age: day, Bytes: 1}}, objectives,
-		"slo_slots_10s 202609 age", "slo_slots_5m 202509 age", "slo_journal 2026-11-19 age", "slo_events 202509 age")
+		"slo_slots_10s 2026-10-17 age", "slo_slots_5m 202509 age", "slo_journal 2026-11-19 age", "slo_events 202509 age")
 
 	if _, err := choose(days("spans", 1, "odd"), now, Retention{}); err == nil {
 		t.Error("an odd partition is accepted")
