@@ -138,7 +138,10 @@ func TestSnapshotsInAStream(t *testing.T) {
 }
 
 func FuzzRestore(f *testing.F) {
-	c, s := small3()
+	c := Config{Windows: []time.Duration{time.Minute}, Now: start}
+	s := New(c)
+	s.Put(s.Add(start), start, 1, 2)
+	s.Put(s.Add(start), start+7200, 1, 1<<33)
 	f.Add(snapshot(f, s))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		set, err := Restore(bytes.NewReader(text), c)

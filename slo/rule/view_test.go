@@ -151,8 +151,11 @@ func TestStates(t *testing.T) {
 	r := Compile(percent(t, "99.9"), month, budget.Occurrences, p)
 	stored := []State{{Tier: "other", Phase: Firing}, {Tier: NoData, Phase: Firing, Since: 5}}
 	want := []State{
-		{Tier: "page-fast", Phase: Inactive}, {Tier: "budget-50", Phase: Inactive}, {Tier: "budget-20", Phase: Inactive},
-		{Tier: "budget-0", Phase: Inactive}, {Tier: NoData, Phase: Firing, Since: 5},
+		{Tier: "page-fast", Phase: Inactive},
+		{Tier: "budget-50", Phase: Inactive},
+		{Tier: "budget-20", Phase: Inactive},
+		{Tier: "budget-0", Phase: Inactive},
+		{Tier: NoData, Phase: Firing, Since: 5},
 	}
 	got := r.States(stored...)
 	if len(got) != len(want) {
