@@ -267,6 +267,7 @@ type Map struct {
 	values map[string]Value
 	asked  []string
 	broken bool
+	hint   func(name string) string
 }
 
 // Value is the mapping itself, for problems that concern it as a whole.
@@ -309,6 +310,9 @@ func (m *Map) Names() []string {
 	return m.names
 }
 
+// Hint sets what knows of an unknown field how it is written instead, or "".
+func (m *Map) Hint(hint func(name string) string) { m.hint = hint }
+
 // Done reports fields that nobody asked for, with the known one that they may be meant for.
 func (m *Map) Done() {
 	for _, name := range m.names {
@@ -321,6 +325,11 @@ func (m *Map) Done() {
 }
 
 func (m *Map) suggest(name string) string {
+	if m.hint != nil {
+		if remedy := m.hint(name); remedy != "" {
+			return remedy
+		}
+	}
 	known := slices.Clone(m.asked)
 	slices.Sort(known)
 	known = slices.Compact(known)

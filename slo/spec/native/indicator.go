@@ -19,7 +19,7 @@ func (r *reader) kind() string {
 				return kind
 			}
 		}
-		if slices.ContainsFunc(measures()["spans"], func(field string) bool { return field != "good" && m.Has(field) }) {
+		if slices.ContainsFunc(fieldsOf("spans"), func(field string) bool { return field != "good" && m.Has(field) }) {
 			return "spans"
 		}
 	}
@@ -60,9 +60,9 @@ func (r *reader) indicator(o *spec.Objective) document.Value {
 
 // refuseOthers reports fields of the same level that belong to another kind of indicator.
 func (r *reader) refuseOthers(kind string) {
-	for other, fields := range measures() {
-		for _, field := range fields {
-			if other == kind || slices.Contains(measures()[kind], field) || !r.own.Has(field) {
+	for _, other := range kinds() {
+		for _, field := range fieldsOf(other) {
+			if other == kind || slices.Contains(fieldsOf(kind), field) || !r.own.Has(field) {
 				continue
 			}
 			r.own.Get(field).Error(fmt.Sprintf("does not go with %s", kindName(kind)), "keep one way to measure, or make two objectives")

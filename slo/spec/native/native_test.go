@@ -234,7 +234,7 @@ func TestProblems(t *testing.T) {
 		"4:13: objectives: is empty; list at least one objective, or write objective: 99.9% over 30 days")
 	f("slo: a\nservice: a\ngood: no errors\nobjectives:\n  - {name: x, objective: 99%}\n  - {name: x, objective: 9%, window: 7d}\n",
 		`6:12: objectives[1].name: objective "x" is there twice; give each its own name`,
-		`6:38: objectives[1].window: unknown field; it is part of the objective: "99.9% over 30 days", or "99.9% each month in Europe/Berlin"`)
+		`6:30: objectives[1].window: unknown field; it is part of the objective: "99.9% over 30 days", or "99.9% each month in Europe/Berlin"`)
 	f("slo: a\n"+rest+"kinds: servers\noperations: ['']\nmax_groups: 5000\ngroup_by: trace_id\n",
 		`5:8: kinds: kind "servers"; use server, consumer, client, producer or internal`,
 		`6:14: operations[0]: is empty; leave it out`,
@@ -258,8 +258,8 @@ func TestProblems(t *testing.T) {
 	f("slo: a\nservice: a\nmetadata: {}\nspec: {}\ntarget: 99\nlatency: 1s\n",
 		"1:1: objective: is missing; say what is promised, as in objective: 99.9% over 30 days",
 		"1:1: good: is missing; say what makes a request good, as in good: no errors and within 400ms",
-		"3:11: metadata: unknown field; the short form has no metadata: slo: NAME, title, labels and annotations stand at the top",
-		"4:7: spec: unknown field; the short form has no spec: all fields stand at the top",
-		"5:9: target: unknown field; write objective: 99.9% over 30 days",
-		"6:10: latency: unknown field; write good: within 400ms")
+		"3:1: metadata: unknown field; the short form has no metadata: slo: NAME, title, labels and annotations stand at the top",
+		"4:1: spec: unknown field; the short form has no spec: all fields stand at the top",
+		"5:1: target: unknown field; write objective: 99.9% over 30 days",
+		"6:1: latency: unknown field; write good: within 400ms")
 }

@@ -1,13 +1,3 @@
-// Package native is Loadline's short form of definitions: one YAML document for an SLO, in which fields are sentences.
-//
-//	slo: checkout-availability
-//	service: checkout-api
-//	operations: [POST /v1/checkout]
-//	good: no errors and within 400ms
-//	objective: 99.9% over 30 days
-//
-// What is counted, and when it alerts, can stand at the top or with one of several objectives, which have it from the
-// top otherwise.
 package native
 
 import (
@@ -51,7 +41,7 @@ func Read(d *document.Document) spec.SLO {
 		s.Objectives = r.list(objectives)
 	}
 	r.askAll()
-	hint(top)
+	top.Hint(instead)
 	top.Done()
 	return s
 }
@@ -127,20 +117,26 @@ func (r *reader) get(name string) document.Value {
 	return r.shared.Get(name)
 }
 
-// measures are the fields that say what is counted, by the kind of indicator that they make.
-func measures() map[string][]string {
-	return map[string][]string{
-		"spans":   {"spans_of", "env", "operations", "kinds", "where", "good", "bad", "group_by", "max_groups"},
-		"ratio":   {"ratio"},
-		"gauge":   {"gauge", "good"},
-		"combine": {"combine"},
+// kinds are the ways to measure, spans last.
+func kinds() []string { return []string{"ratio", "gauge", "combine", "spans"} }
+
+// fieldsOf are the fields that say what is counted, by the way to measure.
+func fieldsOf(kind string) []string {
+	switch kind {
+	case "ratio":
+		return []string{"ratio"}
+	case "gauge":
+		return []string{"gauge", "good"}
+	case "combine":
+		return []string{"combine"}
 	}
+	return []string{"spans_of", "env", "operations", "kinds", "where", "good", "bad", "group_by", "max_groups"}
 }
 
 // askAll makes all fields known that an objective may have from the top.
 func (r *reader) askAll() {
-	for _, fields := range measures() {
-		for _, field := range fields {
+	for _, kind := range kinds() {
+		for _, field := range fieldsOf(kind) {
 			r.shared.Get(field)
 		}
 	}
@@ -172,7 +168,7 @@ func (r *reader) list(v document.Value) []spec.Objective {
 		seen[called] = true
 		o := r.objective(called)
 		o.DisplayName = r.own.Get("title").Text()
-		hint(r.own)
+		r.own.Hint(instead)
 		r.own.Done()
 		list = append(list, o)
 	}
@@ -260,24 +256,29 @@ func CompositeMethod(c *spec.Composite) budget.Method {
 	return budget.RatioTimeslices
 }
 
-// hint explains fields that people expect and that are written another way.
-func hint(m *document.Map) {
-	const window = `it is part of the objective: "99.9% over 30 days", or "99.9% each month in Europe/Berlin"`
-	for field, remedy := range map[string]string{
-		"window": window, "calendar": window, "timeWindow": window,
-		"target":    `write objective: 99.9% over 30 days`,
-		"alerts":    `write alert: page and ticket, page, ticket or none`,
-		"latency":   `write good: within 400ms`,
-		"threshold": `write good: within 400ms for spans, or gauge: QUERY and good: below 30 for a metric`,
-		"query":     `write gauge: QUERY and good: below 30, or ratio with total and bad`,
-		"filter":    `write where: KEY = VALUE AND ...`,
-		"route":     `write operations: [POST /v1/checkout]`,
-		"operation": `write operations: [POST /v1/checkout]`,
-		"metadata":  `the short form has no metadata: slo: NAME, title, labels and annotations stand at the top`,
-		"spec":      `the short form has no spec: all fields stand at the top`,
-	} {
-		if m.Has(field) {
-			m.Get(field).Error("unknown field", remedy)
-		}
+// instead explains fields that people expect and that are written another way.
+func instead(field string) string {
+	switch field {
+	case "window", "calendar", "timeWindow":
+		return `it is part of the objective: "99.9% over 30 days", or "99.9% each month in Europe/Berlin"`
+	case "target":
+		return `write objective: 99.9% over 30 days`
+	case "alerts":
+		return `write alert: page and ticket, page, ticket or none`
+	case "latency":
+		return `write good: within 400ms`
+	case "threshold":
+		return `write good: within 400ms for spans, or gauge: QUERY and good: below 30 for a metric`
+	case "query":
+		return `write gauge: QUERY and good: below 30, or ratio with total and bad`
+	case "filter":
+		return `write where: KEY = VALUE AND ...`
+	case "route", "operation":
+		return `write operations: [POST /v1/checkout]`
+	case "metadata":
+		return `the short form has no metadata: slo: NAME, title, labels and annotations stand at the top`
+	case "spec":
+		return `the short form has no spec: all fields stand at the top`
 	}
+	return ""
 }
