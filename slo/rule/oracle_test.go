@@ -255,7 +255,7 @@ func (o *oracle) stepAbsence(at int64) {
 	_, total, _, _, counted := o.period(at)
 	expected := float64(total) * float64(silent) / float64(counted)
 	switch {
-	case !o.absent && silent >= after && (!o.policy.Guard || expected >= 9.21):
+	case !o.absent && silent >= after && (!o.policy.Guard || expected >= 9.21 || total == 0 && silent >= 86400):
 		o.absent = true
 		o.say(at, "no-data", "no_data")
 	case o.absent && at-last < after:

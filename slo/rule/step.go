@@ -228,9 +228,14 @@ func (e *evaluation) stepNoData(s *State) string {
 }
 
 // missed reports whether so long without events is no coincidence. With a guard, at the period's rate that must be as
-// improbable as [budget.Alpha]: exp(-9.21). An objective of 40 requests an hour is quiet for three minutes every hour.
+// improbable as [budget.Alpha]: exp(-9.21). An objective of 40 requests an hour is quiet for three minutes every hour. Where
+// the period has no rate, it takes a day.
 func (e *evaluation) missed(silent int64) bool {
-	const enough = 9.21
+	const enough, day = 9.21, 86_400
 	_, _, counted := e.period()
-	return !e.policy.Guard || float64(e.Total/e.unit)*float64(min(silent, e.Covered)) >= enough*counted.Seconds()
+	silent = min(silent, e.Covered)
+	if e.Total == 0 {
+		return !e.policy.Guard || silent >= day
+	}
+	return !e.policy.Guard || float64(e.Total/e.unit)*float64(silent) >= enough*counted.Seconds()
 }

@@ -174,6 +174,13 @@ func TestSilence(t *testing.T) {
 	saidIs(t, watch(t, "99.9", month, p, budget.Slices{}, 86400, stream...), "180 no-data no_data", "610 no-data data")
 }
 
+// An objective that never has events is told after a day.
+func TestNeverAnything(t *testing.T) {
+	p := budget.DefaultPolicy(month)
+	p.NoDataAlert = budget.Ticket
+	saidIs(t, watch(t, "99.9", month, p, budget.Slices{}, 0, segment{9000, 0, 0}, segment{1, 1, 0}), "86400 no-data no_data", "90010 no-data data")
+}
+
 // A tier that fires keeps firing while nothing is measured, and says so once.
 func TestHold(t *testing.T) {
 	p := plain()
