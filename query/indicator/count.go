@@ -2,8 +2,9 @@
 // from spans, as the write path counts them, and fast from the RED rollups for previews. It also says who spent an error
 // budget, shows bad events, and suggests objectives.
 //
-// Reading order: condition.go (an indicator in SQL), count.go (exactly), preview.go and rollup.go (fast), survey.go and
-// find.go (where bad events are), spenders.go, sample.go and examples.go (what they are), suggest.go.
+// Reading order: package events (an indicator in SQL, and where its bad events are), count.go (exactly), preview.go and
+// rollup.go (fast), kept.go (what is left to count by), spenders.go, sample.go, package calls and examples.go (what bad
+// events are), suggest.go.
 package indicator
 
 import (
@@ -19,6 +20,7 @@ import (
 	"loadline/internal/clickhouse"
 	"loadline/internal/sli"
 	"loadline/query/filter"
+	"loadline/query/indicator/events"
 	"loadline/query/sql"
 )
 
@@ -45,24 +47,24 @@ func Count(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to t
 			return nil, err
 		}
 	}
-	c, err := newConditions(ind, filter.OnSpans)
+	c, err := events.New(ind, filter.OnSpans)
 	if err != nil {
 		return nil, err
 	}
-	c.between(from, to)
+	c.Between(from, to)
 	group := "''"
 	if len(groups) > 0 {
-		value := c.value(ind.GroupBy)
+		value := c.Value(ind.GroupBy)
 		group = "if(" + value + " IN " + c.Texts(groups) + ", " + value + ", '')"
 	}
 	return countSlots(ctx, db, c, group)
 }
 
 // countSlots adds up events by slot, and those of each group apart, which is a text of theirs and empty for those in none.
-func countSlots(ctx context.Context, db *clickhouse.DB, c *conditions, group string) ([]Slot, error) {
+func countSlots(ctx context.Context, db *clickhouse.DB, c *events.Conditions, group string) ([]Slot, error) {
 	statement := `
-SELECT toInt64(toUnixTimestamp(slice)) AS at, toString(` + group + `) AS grp, sumIf(weight, ` + c.bad + `), sum(weight)
-FROM ` + c.from() + `
+SELECT toInt64(toUnixTimestamp(slice)) AS at, toString(` + group + `) AS grp, sumIf(weight, ` + c.Bad + `), sum(weight)
+FROM ` + c.From() + `
 WHERE ` + c.String() + `
 GROUP BY at, grp
 ORDER BY at, grp
@@ -75,7 +77,7 @@ LIMIT ` + strconv.Itoa(maxRows+1)
 		return err
 	})
 	if len(list) > maxRows {
-		return nil, fmt.Errorf("events of service %q: more than %d counts, ask for less time at once", c.service, maxRows)
+		return nil, fmt.Errorf("events of an indicator: more than %d counts, ask for less time at once", maxRows)
 	}
 	return fold(list), err
 }
@@ -112,16 +114,16 @@ func groupsOf(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, t
 	if len(known) >= places {
 		return known, nil
 	}
-	c, err := newConditions(ind, filter.OnSpans)
+	c, err := events.New(ind, filter.OnSpans)
 	if err != nil {
 		return nil, err
 	}
-	c.between(from, to)
+	c.Between(from, to)
 	c.Add("length(grp) BETWEEN 1 AND " + strconv.Itoa(sli.MaxGroupBytes))
-	group := c.value(ind.GroupBy)
+	group := c.Value(ind.GroupBy)
 	statement := `
 SELECT toString(` + group + `) AS grp
-FROM ` + c.from() + `
+FROM ` + c.From() + `
 WHERE ` + c.String() + `
 GROUP BY grp
 ORDER BY count() DESC, grp

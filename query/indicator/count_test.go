@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"loadline/internal/sli"
-	"loadline/query/filter"
 	"loadline/query/querytest"
 )
 
@@ -78,34 +77,4 @@ func TestFold(t *testing.T) {
 	f(nil)
 	f([]sum{{10, "", 1, 2}, {20, "", 0, 1}}, Slot{10, "", 1, 2}, Slot{20, "", 0, 1})
 	f([]sum{{10, "", 1, 2}, {10, "a", 1, 1}, {20, "b", 0, 1}}, Slot{10, "", 2, 3}, Slot{10, "a", 1, 1}, Slot{20, "", 0, 1}, Slot{20, "b", 0, 1})
-}
-
-// TestStatements keeps the SQL of indicators, over spans and over the rollups.
-func TestStatements(t *testing.T) {
-	var b strings.Builder
-	for _, ind := range []sli.Indicator{
-		{Service: "web", Bad: sli.Bad{Errors: true}},
-		{
-			Env: "production", Service: "web", Operations: []string{"POST /v1/pay", "GET /v1/*"}, Kinds: []string{"server", "consumer"},
-			Matchers: []sli.Matcher{{Key: "version", Op: "!=", Value: "1.0"}, {Key: "http.method", Op: "=~", Value: "GET|POST"}, {Key: "k8s.pod.name", Op: "!~", Value: "canary-.*"}},
-			Bad: sli.Bad{
-				Errors: true, HTTP: []string{"429", "5xx"}, GRPC: []string{"UNAVAILABLE"}, Slower: 400 * time.Millisecond,
-				Matchers: []sli.Matcher{{Key: "http.status_code", Op: "=", Value: "404"}, {Key: "resource.zone", Op: "=", Value: "b"}},
-			},
-		},
-	} {
-		for _, on := range []filter.Table{filter.OnSpans, filter.OnRollup} {
-			c, err := newConditions(ind, on)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.between(querytest.Base, querytest.Base.Add(time.Minute))
-			from := "red_10s"
-			if on == filter.OnSpans {
-				from = c.from()
-			}
-			fmt.Fprintf(&b, "SELECT sumIf(1, %s)\nFROM %s\nWHERE %s\n\n", c.bad, from, c)
-		}
-	}
-	querytest.Golden(t, "conditions.sql", b.String())
 }

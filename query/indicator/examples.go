@@ -12,6 +12,7 @@ import (
 
 	"loadline/internal/clickhouse"
 	"loadline/internal/sli"
+	"loadline/query/indicator/events"
 	"loadline/query/sql"
 )
 
@@ -47,13 +48,13 @@ func Examples(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, t
 	if err != nil {
 		return nil, err
 	}
-	times, err := find(ctx, db, ind, from, to)
+	times, err := events.Find(ctx, db, ind, from, to)
 	if err != nil {
 		return nil, err
 	}
 	var found []Example
 	for range maxParts {
-		p, ok := times.next(from, to, examplesTime)
+		p, ok := times.Next(from, to, examplesTime)
 		if !ok {
 			break
 		}
@@ -70,19 +71,19 @@ func Examples(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, t
 }
 
 // readExamples reads the newest bad events of each cause.
-func readExamples(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, p part, limit int) ([]Example, error) {
-	c, err := p.conditions(ind)
+func readExamples(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, p events.Part, limit int) ([]Example, error) {
+	c, err := p.Conditions(ind)
 	if err != nil {
 		return nil, err
 	}
-	c.Add(c.bad)
+	c.Add(c.Bad)
 	slow := "0"
 	if ind.Bad.Slower > 0 {
 		slow = "duration > " + c.Bind("UInt64", uint64(ind.Bad.Slower))
 	}
 	statement := `
 SELECT ts, trace_id, span_id, operation, version, http_status, error_type, error, toBool(` + slow + `) AS slow, duration, resource_id
-FROM ` + c.from() + `
+FROM ` + c.From() + `
 WHERE ` + c.String() + `
 ORDER BY ts DESC
 LIMIT ` + strconv.Itoa(limit) + ` BY operation, http_status, error_type, slow

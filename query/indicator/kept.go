@@ -2,11 +2,11 @@ package indicator
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"loadline/internal/clickhouse"
 	"loadline/internal/sli"
+	"loadline/query/indicator/events"
 )
 
 // Kept is since when there is something to count by. A zero time means that there is nothing.
@@ -19,39 +19,17 @@ type Kept struct {
 func FindKept(ctx context.Context, db *clickhouse.DB) (Kept, error) {
 	var k Kept
 	var err error
-	if k.Spans, err = oldest(ctx, db, "spans"); err != nil {
+	if k.Spans, err = events.Oldest(ctx, db, "spans"); err != nil {
 		return k, err
 	}
 	for _, table := range []string{"red_10s", "red_5m", "red_1h"} {
-		at, err := oldest(ctx, db, table)
+		at, err := events.Oldest(ctx, db, table)
 		if err != nil {
 			return k, err
 		}
 		k.Rollups = earlier(k.Rollups, at)
 	}
 	return k, nil
-}
-
-// oldest is the start of a table's first slice, the zero time when it is empty.
-func oldest(ctx context.Context, db *clickhouse.DB, table string) (time.Time, error) {
-	var n uint64
-	var at time.Time
-	err := db.QueryRow(ctx, `
-SELECT count(), min(slice)
-FROM `+table+`
-WHERE _partition_id =
-(
-  SELECT min(partition_id)
-  FROM system.parts
-  WHERE database = currentDatabase() AND table = {table:String} AND active
-)`, clickhouse.Named("table", table)).Scan(&n, &at)
-	if err != nil || n == 0 {
-		if err != nil {
-			err = fmt.Errorf("query oldest slice of %q: %w", table, err)
-		}
-		return time.Time{}, err
-	}
-	return at.UTC(), nil
 }
 
 // earlier is the earlier of two times, of which a zero one does not count.
@@ -73,7 +51,7 @@ func (k Kept) Of(ind sli.Indicator) time.Time {
 
 // exactlyRolledUp reports whether the rollups know all that an indicator asks, durations included.
 func exactlyRolledUp(ind sli.Indicator) bool {
-	return rolledUp(ind) && newBound(ind.Bad.Slower).share == 0
+	return events.RolledUp(ind) && events.NewBound(ind.Bad.Slower).Share == 0
 }
 
 // CountKept is [Count] for a range that may begin before the first span that is kept. Of that time it returns what the

@@ -6,6 +6,7 @@ import (
 
 	"loadline/internal/clickhouse"
 	"loadline/internal/sli"
+	"loadline/query/indicator/events"
 )
 
 // Source is where the numbers of a preview come from.
@@ -40,30 +41,30 @@ const previewTime = 250 * time.Millisecond
 // Preview counts the events of [from, to) in the fastest way that there is: from rollups where they know all that the
 // indicator asks, else from spans, as many of the newest as can be read in some 300 ms. Groups are left out.
 func Preview(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time) ([]Slot, Quality, error) {
-	if rolledUp(ind) {
+	if events.RolledUp(ind) {
 		return previewRollups(ctx, db, ind, from, to)
 	}
-	first, err := oldest(ctx, db, "spans")
+	first, err := events.Oldest(ctx, db, "spans")
 	if err != nil {
 		return nil, Quality{}, err
 	}
 	from = later(from, first)
-	blocks, err := survey(ctx, db, ind, surveyRange(from, to))
+	blocks, err := events.Survey(ctx, db, ind, events.SurveyRange(from, to))
 	if err != nil {
 		return nil, Quality{}, err
 	}
 	quality := Quality{Source: FromSpans, From: from, Resolution: sli.Slot}
 	for _, b := range blocks {
-		quality.Full += b.cost
+		quality.Full += b.Cost
 	}
-	if n := affordable(blocks, previewTime); n < len(blocks) {
-		quality.From = later(from, time.Unix(blocks[n-1].start, 0).UTC())
+	if n := events.Affordable(blocks, previewTime); n < len(blocks) {
+		quality.From = later(from, time.Unix(blocks[n-1].Start, 0).UTC())
 		blocks = blocks[:n]
 	}
 	ind.GroupBy = ""
 	list, err := Count(ctx, db, ind, quality.From, to)
 	for _, b := range blocks {
-		quality.Spans += uint64(b.spans)
+		quality.Spans += uint64(b.Spans)
 	}
 	for _, s := range list {
 		quality.BadLow += s.Bad

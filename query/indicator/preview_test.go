@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"loadline/internal/sli"
+	"loadline/query/indicator/events"
 	"loadline/query/querytest"
 	"loadline/query/rollup"
 )
@@ -104,85 +105,43 @@ func TestPreviewRange(t *testing.T) {
 	f(2*time.Hour, 3*time.Hour, 0)
 }
 
-// TestAffordable bounds what is read of spans and says how far it came.
-func TestAffordable(t *testing.T) {
-	blocks := []block{{start: 30, cost: 100}, {start: 20, cost: 200}, {start: 10, cost: 100}}
-	f := func(budget time.Duration, want int) {
-		t.Helper()
-		if got := affordable(blocks, budget); got != want {
-			t.Errorf("%v: %d, want %d", budget, got, want)
-		}
-	}
-	f(0, 1)
-	f(100, 1)
-	f(300, 2)
-	f(399, 2)
-	f(400, 3)
-	f(time.Hour, 3)
-}
-
-func TestCostOf(t *testing.T) {
-	f := func(spans, own float64, slots int, attributes bool, want time.Duration) {
-		t.Helper()
-		if got := costOf(spans, own, slots, attributes); got != want {
-			t.Errorf("%v spans, %v own, %d slots: %v, want %v", spans, own, slots, got, want)
-		}
-	}
-	f(0, 0, 30, true, 0)
-	f(1000, 10, 30, false, 33*time.Microsecond) // one granule, whatever the service
-	f(1e6, 1e5, 30, true, 126304*time.Microsecond)
-	f(1e6, 1e6, 30, true, 208*time.Millisecond)
-}
-
-func TestBound(t *testing.T) {
-	f := func(d time.Duration, bucket int, share float64) {
-		t.Helper()
-		if got := newBound(d); got.bucket != bucket || math.Abs(got.share-share) > 1e-5 {
-			t.Errorf("%v: %+v", d, got)
-		}
-	}
-	f(0, 0, 0)
-	f(1, 0, 0)
-	f(1<<20, 160, 0)
-	f(1<<20+1, 161, 1-8*math.Log2(1+1./(1<<20)))
-	f(time.Duration(math.Exp2(20.0625)), 161, 0.5)
-}
-
 func TestRefine(t *testing.T) {
-	f := func(coarse, fine, want []measure) {
+	f := func(coarse, fine, want []events.Measure) {
 		t.Helper()
-		if diff := cmp.Diff(want, refine(coarse, fine), cmp.AllowUnexported(measure{})); diff != "" {
+		if diff := cmp.Diff(want, refine(coarse, fine)); diff != "" {
 			t.Error(diff)
 		}
 	}
-	a, b := measure{start: 300, length: 300, total: 5}, measure{start: 600, length: 300, total: 100}
-	part := func(start int64, total float64) measure { return measure{start: start, length: 10, total: total} }
+	a, b := events.Measure{Start: 300, Length: 300, Total: 5}, events.Measure{Start: 600, Length: 300, Total: 100}
+	part := func(start int64, total float64) events.Measure {
+		return events.Measure{Start: start, Length: 10, Total: total}
+	}
 	f(nil, nil, nil)
-	f([]measure{a, b}, nil, []measure{a, b})
-	f([]measure{a, b}, []measure{part(300, 3), part(590, 2)}, []measure{part(300, 3), part(590, 2), b})
-	f([]measure{a, b}, []measure{part(590, 5), part(600, 98)}, []measure{part(590, 5), b})
-	f([]measure{a, b}, []measure{part(600, 90), part(610, 10)}, []measure{a, part(600, 90), part(610, 10)})
+	f([]events.Measure{a, b}, nil, []events.Measure{a, b})
+	f([]events.Measure{a, b}, []events.Measure{part(300, 3), part(590, 2)}, []events.Measure{part(300, 3), part(590, 2), b})
+	f([]events.Measure{a, b}, []events.Measure{part(590, 5), part(600, 98)}, []events.Measure{part(590, 5), b})
+	f([]events.Measure{a, b}, []events.Measure{part(600, 90), part(610, 10)}, []events.Measure{a, part(600, 90), part(610, 10)})
 }
 
 func TestSpread(t *testing.T) {
 	r := rollup.Range{From: time.Unix(310, 0), To: time.Unix(1180, 0)}
-	f := func(list []measure, limit bound, resolution time.Duration, want ...Slot) {
+	f := func(list []events.Measure, limit events.Bound, resolution time.Duration, want ...Slot) {
 		t.Helper()
 		got, res := spread(r, list, limit)
 		if diff := cmp.Diff(want, got); diff != "" || res != resolution {
 			t.Errorf("%v %s", res, diff)
 		}
 	}
-	f(nil, bound{}, sli.Slot)
+	f(nil, events.Bound{}, sli.Slot)
 	// What is known in slots stays in slots.
-	f([]measure{{start: 600, length: 10, total: 3}, {start: 890, length: 10, total: 2, bad: 1}}, bound{}, sli.Slot, Slot{Start: 600, Total: 3}, Slot{Start: 890, Total: 2, Bad: 1})
+	f([]events.Measure{{Start: 600, Length: 10, Total: 3}, {Start: 890, Length: 10, Total: 2, Bad: 1}}, events.Bound{}, sli.Slot, Slot{Start: 600, Total: 3}, Slot{Start: 890, Total: 2, Bad: 1})
 	// Without bad events it does not matter where good ones are.
-	f([]measure{{start: 600, length: 300, total: 3}}, bound{}, sli.Slot, Slot{Start: 640, Total: 1}, Slot{Start: 740, Total: 1}, Slot{Start: 840, Total: 1})
-	f([]measure{{start: 600, length: 300, total: 3, bad: 1}}, bound{}, 5*time.Minute, Slot{Start: 640, Total: 1}, Slot{Start: 740, Total: 1, Bad: 1}, Slot{Start: 840, Total: 1})
+	f([]events.Measure{{Start: 600, Length: 300, Total: 3}}, events.Bound{}, sli.Slot, Slot{Start: 640, Total: 1}, Slot{Start: 740, Total: 1}, Slot{Start: 840, Total: 1})
+	f([]events.Measure{{Start: 600, Length: 300, Total: 3, Bad: 1}}, events.Bound{}, 5*time.Minute, Slot{Start: 640, Total: 1}, Slot{Start: 740, Total: 1, Bad: 1}, Slot{Start: 840, Total: 1})
 	// The ends of the range cut blocks.
-	f([]measure{{start: 300, length: 300, total: 29}, {start: 900, length: 300, total: 28}}, bound{}, sli.Slot, append(each(310, 600), each(900, 1180)...)...)
+	f([]events.Measure{{Start: 300, Length: 300, Total: 29}, {Start: 900, Length: 300, Total: 28}}, events.Bound{}, sli.Slot, append(each(310, 600), each(900, 1180)...)...)
 	// A quarter of a bucket, and certain ones.
-	f([]measure{{start: 600, length: 10, total: 8, above: 1, cut: 4}}, bound{bucket: 3, share: 0.25}, sli.Slot, Slot{Start: 600, Total: 8, Bad: 2})
+	f([]events.Measure{{Start: 600, Length: 10, Total: 8, Above: 1, Cut: 4}}, events.Bound{Bucket: 3, Share: 0.25}, sli.Slot, Slot{Start: 600, Total: 8, Bad: 2})
 }
 
 // each has one event in every slot.
@@ -216,23 +175,23 @@ func TestRounder(t *testing.T) {
 }
 
 func TestWorst(t *testing.T) {
-	list := []measure{{start: 0, length: 60, bad: 9}, {start: 1, length: 10}, {start: 2, length: 10, bad: 1}, {start: 3, length: 10, cut: 9}, {start: 4, length: 10, above: 2}, {start: 5, length: 10}}
-	f := func(limit bound, n int, want ...int64) {
+	list := []events.Measure{{Start: 0, Length: 60, Bad: 9}, {Start: 1, Length: 10}, {Start: 2, Length: 10, Bad: 1}, {Start: 3, Length: 10, Cut: 9}, {Start: 4, Length: 10, Above: 2}, {Start: 5, Length: 10}}
+	f := func(limit events.Bound, n int, want ...int64) {
 		t.Helper()
 		var got []int64
 		for _, m := range worst(list, 10*time.Second, limit, n) {
-			got = append(got, m.start)
+			got = append(got, m.Start)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%v %d: %s", limit, n, diff)
 		}
 	}
-	f(bound{}, 1, 4, 5, 1)
-	f(bound{share: 1}, 2, 3, 4, 5, 1)
-	f(bound{}, 4, 4, 2, 5, 3, 1)
-	f(bound{}, 5, 1, 2, 3, 4, 5)
+	f(events.Bound{}, 1, 4, 5, 1)
+	f(events.Bound{Share: 1}, 2, 3, 4, 5, 1)
+	f(events.Bound{}, 4, 4, 2, 5, 3, 1)
+	f(events.Bound{}, 5, 1, 2, 3, 4, 5)
 	list = nil
-	f(bound{}, 5)
+	f(events.Bound{}, 5)
 }
 
 // TestPreviewLevels compares what levels of different coarseness make of the same traffic.

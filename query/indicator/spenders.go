@@ -13,6 +13,7 @@ import (
 
 	"loadline/internal/clickhouse"
 	"loadline/internal/sli"
+	"loadline/query/indicator/events"
 	"loadline/query/sql"
 	"loadline/query/trace"
 )
@@ -67,15 +68,15 @@ func WhoSpent(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, t
 	if err != nil {
 		return out, err
 	}
-	times, err := find(ctx, db, ind, from, to)
+	times, err := events.Find(ctx, db, ind, from, to)
 	if err != nil {
 		return out, err
 	}
-	part, ok := times.next(from, to, spendersTime)
+	part, ok := times.Next(from, to, spendersTime)
 	if !ok {
 		return out, nil
 	}
-	out.Covered = part.covered
+	out.Covered = part.Covered
 	dims, err := countDimensions(ctx, db, ind, part)
 	if err != nil {
 		return out, err
@@ -151,7 +152,7 @@ func newSpender(value string, n, sum [2]float64) Spender {
 }
 
 // dimensions are the names and the texts of what every event of the part is told apart by. The first is all events.
-func dimensions(c *conditions, ind sli.Indicator) (names, texts []string) {
+func dimensions(c *events.Conditions, ind sli.Indicator) (names, texts []string) {
 	status := "multiIf(http_status > 0, toString(http_status), error_type != '', error_type, toString(status))"
 	if ind.Bad.Slower > 0 {
 		status = "concat(" + status + ", if(duration > " + c.Bind("UInt64", uint64(ind.Bad.Slower)) + ", ' slow', ''))"
@@ -159,7 +160,7 @@ func dimensions(c *conditions, ind sli.Indicator) (names, texts []string) {
 	names = []string{"", "operation", "version", instanceDimension, "status"}
 	texts = []string{"''", "toString(operation)", "toString(version)", "toString(resource_id)", status}
 	if ind.GroupBy != "" && !slices.Contains(names, ind.GroupBy) {
-		names, texts = append(names, ind.GroupBy), append(texts, "toString("+c.value(ind.GroupBy)+")")
+		names, texts = append(names, ind.GroupBy), append(texts, "toString("+c.Value(ind.GroupBy)+")")
 	}
 	return names, texts
 }
@@ -167,8 +168,8 @@ func dimensions(c *conditions, ind sli.Indicator) (names, texts []string) {
 const instanceDimension = "instance"
 
 // countDimensions reads all events of a part once: they are added up by all dimensions together, and these sums by each.
-func countDimensions(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, p part) ([]breakdown, error) {
-	c, err := p.conditions(ind)
+func countDimensions(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, p events.Part) ([]breakdown, error) {
+	c, err := p.Conditions(ind)
 	if err != nil {
 		return nil, err
 	}
@@ -185,8 +186,8 @@ func countDimensions(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, 
 SELECT number, value, sum(b) AS bad, sum(n) - bad
 FROM
 (
-  SELECT ` + strings.Join(inner, ", ") + `, sumIf(weight, ` + c.bad + `) AS b, sum(weight) AS n
-  FROM ` + c.from() + `
+  SELECT ` + strings.Join(inner, ", ") + `, sumIf(weight, ` + c.Bad + `) AS b, sum(weight) AS n
+  FROM ` + c.From() + `
   WHERE ` + c.String() + `
   GROUP BY ` + list + `
 )

@@ -11,8 +11,8 @@ import (
 
 	"loadline/internal/clickhouse"
 	"loadline/internal/sli"
+	"loadline/query/indicator/calls"
 	"loadline/query/querytest"
-	"loadline/query/trace"
 )
 
 // incident is ten minutes of checkout: two requests a second, half from web and half from browsers, on two instances. The
@@ -87,7 +87,7 @@ func TestWhoSpent(t *testing.T) {
 	f("instance", "pay-2", "pay-1")
 	f("status", "503", "200 slow", "503 slow", "200")
 	f("tenant", "t0", "t2", "t1")
-	f("dependency", "stripe", "postgresql:pay", None)
+	f("dependency", "stripe", "postgresql:pay", calls.None)
 	f("client", "Firefox", "web")
 	if d := byName["status"]; d.Telling != 1 {
 		t.Errorf("the status tells %v", d.Telling)
@@ -139,59 +139,6 @@ func TestDimension(t *testing.T) {
 	}
 }
 
-func TestBlame(t *testing.T) {
-	e := event{start: 100, end: 200}
-	f := func(name string, slow bool, want string, calls ...call) {
-		t.Helper()
-		if got := blame(e, calls, slow); got != want {
-			t.Errorf("%s: %q, want %q", name, got, want)
-		}
-	}
-	f("no calls", true, None)
-	f("a fast one", true, None, call{peer: "a", start: 110, end: 120})
-	f("a slow one", true, "a", call{peer: "a", start: 110, end: 160})
-	f("a slow one of errors", false, None, call{peer: "a", start: 110, end: 190})
-	f("the inner one of slow ones", true, "b", call{peer: "a", start: 110, end: 190}, call{peer: "b", start: 111, end: 180}, call{peer: "c", start: 150, end: 160})
-	f("failed before slow", true, "c", call{peer: "c", start: 101, end: 102, failed: true}, call{peer: "a", start: 110, end: 190})
-	f("slow before failed", true, "c", call{peer: "a", start: 110, end: 190}, call{peer: "c", start: 101, end: 102, failed: true})
-	f("the last to fail", false, "b", call{peer: "a", start: 110, end: 190, failed: true}, call{peer: "b", start: 120, end: 130, failed: true})
-	f("before and after", false, None, call{peer: "a", start: 99, end: 190, failed: true}, call{peer: "b", start: 201, end: 230, failed: true})
-	f("a parent is no call", false, None, call{start: 110, end: 190, failed: true})
-}
-
-func TestClientOf(t *testing.T) {
-	e := event{parent: trace.SpanID{7}, agent: "curl/8.0"}
-	f := func(name, want string, calls ...call) {
-		t.Helper()
-		if got := clientOf(e, calls, "checkout"); got != want {
-			t.Errorf("%s: %q, want %q", name, got, want)
-		}
-	}
-	f("only an agent", "curl")
-	f("a parent", "web", call{span: trace.SpanID{7}, service: "web"})
-	f("others", "curl", call{span: trace.SpanID{8}, service: "web"}, call{span: trace.SpanID{7}, service: "checkout"})
-	e.agent = ""
-	f("nothing", Unknown)
-}
-
-func TestAgentFamily(t *testing.T) {
-	f := func(agent, want string) {
-		t.Helper()
-		if got := agentFamily(agent); got != want {
-			t.Errorf("%s: %q, want %q", agent, got, want)
-		}
-	}
-	f("", "")
-	f("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox")
-	f("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/139.0.0.0 Safari/537.36", "Chrome")
-	f("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/139.0.0.0 Safari/537.36 Edg/139.0.0.0", "Edge")
-	f("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1", "Safari")
-	f("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "Googlebot")
-	f("python-requests/2.31.0", "python-requests")
-	f("okhttp/4.12.0", "okhttp")
-	f("MyApp 1.2 (iOS)", "MyApp")
-}
-
 func TestDraw(t *testing.T) {
 	f := func(n int, counts []Slot, want ...uint32) {
 		t.Helper()
@@ -210,31 +157,6 @@ func TestDraw(t *testing.T) {
 	if got := draw(many, 24); len(got) != 24 || got[0] > 42 || got[23] < 950 {
 		t.Errorf("%d slots: %v", len(got), got)
 	}
-}
-
-func TestFinder(t *testing.T) {
-	second := sli.Slot.Seconds()
-	r := surveyRange(time.Unix(0, 0), time.Unix(900, 0))
-	blocks := []block{{start: 600, cost: 1000}, {start: 300, cost: 1000, bad: 3}, {start: 0, cost: 1000, bad: 1}}
-	const cost = 1000
-	f := newFinder(r, blocks)
-	take := func(budget time.Duration, covered float64, slots int, first uint32) {
-		t.Helper()
-		p, ok := f.next(time.Unix(0, 0), time.Unix(900, 0), budget)
-		if !ok || math.Abs(p.covered-covered) > 1e-9 || len(p.slots) != slots || slots > 0 && p.slots[0] != first {
-			t.Errorf("%v %+v", ok, p)
-		}
-	}
-	take(cost, 0.75, int(300/second), 300)
-	take(3*cost, 0.25, int(600/second), 0)
-	if p, ok := f.next(time.Unix(0, 0), time.Unix(900, 0), cost); ok {
-		t.Errorf("more: %+v", p)
-	}
-	// All at once needs no list, and without bad events the newest come first.
-	f = newFinder(r, []block{{start: 600, cost: 1000}, {start: 300, cost: 1000}})
-	take(2*cost, 1, 0, 0)
-	f = newFinder(r, []block{{start: 300, cost: 1000}, {start: 600, cost: 1000}})
-	take(cost, 0.5, int(300/second), 600)
 }
 
 func TestExamples(t *testing.T) {

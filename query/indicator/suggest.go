@@ -14,6 +14,7 @@ import (
 	"loadline/internal/clickhouse"
 	"loadline/internal/sli"
 	"loadline/query/filter"
+	"loadline/query/indicator/events"
 	"loadline/query/rollup"
 	"loadline/query/sql"
 )
@@ -33,7 +34,7 @@ const maxOperations = 500
 // those that match first, each with the most requests first; at most 500. Ends of the range are moved outwards to whole
 // steps of a chart.
 func Operations(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, to time.Time) ([]Operation, error) {
-	c, err := newConditions(sli.Indicator{Service: ind.Service, Env: ind.Env, Kinds: ind.Kinds}, filter.OnRollup)
+	c, err := events.New(sli.Indicator{Service: ind.Service, Env: ind.Env, Kinds: ind.Kinds}, filter.OnRollup)
 	if err != nil {
 		return nil, err
 	}
@@ -129,13 +130,13 @@ func (s Suggestion) with(m rollup.Measure, month float64) Suggestion {
 
 // slower is how many requests took longer than a duration, the bucket that it cuts in proportion.
 func slower(h rollup.Histogram, d time.Duration) float64 {
-	limit, n := newBound(d), 0.0
+	limit, n := events.NewBound(d), 0.0
 	for i, index := range h.Index {
 		switch {
-		case int(index) > limit.bucket:
+		case int(index) > limit.Bucket:
 			n += h.Count[i]
-		case int(index) == limit.bucket:
-			n += limit.share * h.Count[i]
+		case int(index) == limit.Bucket:
+			n += limit.Share * h.Count[i]
 		}
 	}
 	return n

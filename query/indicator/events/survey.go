@@ -1,4 +1,4 @@
-package indicator
+package events
 
 import (
 	"context"
@@ -14,13 +14,13 @@ import (
 	"loadline/query/sql"
 )
 
-// block is a stretch of time with what the rollups know of its spans.
-type block struct {
-	start  int64         // Unix seconds
-	spans  float64       // stored ones, of all services
-	cost   time.Duration // of reading the events
-	events float64       // as far as the rollups know the conditions
-	bad    float64       // of these, alike
+// Block is a stretch of time with what the rollups know of its spans.
+type Block struct {
+	Start int64         // Unix seconds
+	Spans float64       // stored ones, of all services
+	Cost  time.Duration // of reading the events
+
+	bad float64 // events, as far as the rollups know the conditions
 }
 
 // What reading costs per span, measured: of all services for columns by which spans are passed over, and of what stands
@@ -45,18 +45,18 @@ func costOf(spans, own float64, slots int, attributes bool) time.Duration {
 	return time.Duration(spans*float64(passedCost) + read*float64(each))
 }
 
-// affordable is how many of the blocks, at least one, can be read in that time.
-func affordable(blocks []block, budget time.Duration) int {
+// Affordable is how many of the blocks, at least one, can be read in that time.
+func Affordable(blocks []Block, budget time.Duration) int {
 	for i, b := range blocks {
-		if budget -= b.cost; budget < 0 && i > 0 {
+		if budget -= b.Cost; budget < 0 && i > 0 {
 			return i
 		}
 	}
 	return len(blocks)
 }
 
-// surveyRange is a range in steps that are the blocks of a survey: five minutes, or beyond three days an hour.
-func surveyRange(from, to time.Time) rollup.Range {
+// SurveyRange is a range in steps that are the blocks of a survey: five minutes, or beyond three days an hour.
+func SurveyRange(from, to time.Time) rollup.Range {
 	r := rollup.Range{From: rollup.Floor(from, sli.Slot), To: rollup.Floor(to.Add(sli.Slot-1), sli.Slot), Step: rollup.Tier5m.Slice}
 	if to.Sub(from) > 3*24*time.Hour {
 		r.Step = rollup.Tier1h.Slice
@@ -64,9 +64,9 @@ func surveyRange(from, to time.Time) rollup.Range {
 	return r
 }
 
-// survey returns the blocks of a range that have spans, the newest first, without what is known of events.
-func survey(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, r rollup.Range) ([]block, error) {
-	c, err := newConditions(ind, filter.OnSpans)
+// Survey returns the blocks of a range that have spans, the newest first, without what is known of events.
+func Survey(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, r rollup.Range) ([]Block, error) {
+	c, err := New(ind, filter.OnSpans)
 	if err != nil {
 		return nil, err
 	}
@@ -80,36 +80,35 @@ FROM ` + rollup.Rows(&w, r, r.Tier()) + `
 GROUP BY at
 ORDER BY at DESC
 LIMIT 20000`
-	var list []block
+	var list []Block
 	err = sql.Scan(ctx, db, "survey of spans", statement, w.Args, func(rows driver.Rows) error {
-		var b block
+		var b Block
 		var own float64
-		err := rows.Scan(&b.start, &b.spans, &own)
-		b.cost = costOf(b.spans, own, int(r.Step/sli.Slot), c.attributes)
+		err := rows.Scan(&b.Start, &b.Spans, &own)
+		b.Cost = costOf(b.Spans, own, int(r.Step/sli.Slot), c.readsAttributes)
 		list = append(list, b)
 		return err
 	})
 	return list, err
 }
 
-// surveyEvents is survey with what the rollups know of the events of an indicator.
-func surveyEvents(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, r rollup.Range) ([]block, error) {
-	blocks, err := survey(ctx, db, ind, r)
+// surveyEvents is Survey with what the rollups know of the events of an indicator.
+func surveyEvents(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, r rollup.Range) ([]Block, error) {
+	blocks, err := Survey(ctx, db, ind, r)
 	if err != nil {
 		return nil, err
 	}
-	list, err := measures(ctx, db, ind, r, nil)
+	list, err := Measures(ctx, db, ind, r, nil)
 	if err != nil {
 		return nil, err
 	}
-	limit := newBound(ind.Bad.Slower)
-	byStart := make(map[int64]measure, len(list))
+	limit := NewBound(ind.Bad.Slower)
+	byStart := make(map[int64]Measure, len(list))
 	for _, m := range list {
-		byStart[m.start] = m
+		byStart[m.Start] = m
 	}
 	for i := range blocks {
-		m := byStart[blocks[i].start]
-		blocks[i].events, blocks[i].bad = m.total, m.likely(limit)
+		blocks[i].bad = byStart[blocks[i].Start].Likely(limit)
 	}
 	return blocks, nil
 }

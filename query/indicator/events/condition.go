@@ -1,4 +1,9 @@
-package indicator
+// Package events says in SQL what the events of a service level indicator are, over spans and over the RED rollups, and
+// finds out from the rollups when they were and how many were bad. Package indicator makes answers of it.
+//
+// Reading order: condition.go (an indicator in SQL), measure.go (counts of the rollups), survey.go (what reading spans
+// costs) and find.go (which to read first).
+package events
 
 import (
 	"slices"
@@ -13,25 +18,25 @@ import (
 	"loadline/query/sql"
 )
 
-// conditions are an indicator in SQL, over spans or over the rollups.
-type conditions struct {
-	sql.Where        // what the events are, without time
-	bad       string // whether one is bad; of rollups without durations
+// Conditions are an indicator in SQL, over spans or over the rollups. What they are about is bounded in time by
+// [Conditions.Between].
+type Conditions struct {
+	sql.Where        // what the events are
+	Bad       string // whether one is bad; of rollups without durations
 
-	on         filter.Table
-	service    string
-	attributes bool     // attributes of spans are read
-	resource   []string // texts that are asked of resources; joined as columns r0, r1, ...
+	on              filter.Table
+	service         string
+	readsAttributes bool     // attributes of spans are read
+	resource        []string // texts that are asked of resources; joined as columns r0, r1, ...
 }
 
-// newConditions refuses indicators that cannot be counted by. What the rollups do not know is left out for them; see
-// [rolledUp].
-func newConditions(ind sli.Indicator, on filter.Table) (*conditions, error) {
+// New refuses indicators that cannot be counted by. What the rollups do not know is left out for them; see [RolledUp].
+func New(ind sli.Indicator, on filter.Table) (*Conditions, error) {
 	ind, err := ind.Canonical()
 	if err != nil {
 		return nil, err
 	}
-	c := &conditions{on: on, service: ind.Service}
+	c := &Conditions{on: on, service: ind.Service}
 	c.scope(ind)
 	if len(ind.Operations) > 0 {
 		c.Add(c.operations(ind.Operations))
@@ -41,12 +46,12 @@ func newConditions(ind sli.Indicator, on filter.Table) (*conditions, error) {
 			c.Add(c.matcher(m))
 		}
 	}
-	c.bad = c.anyBad(ind.Bad)
+	c.Bad = c.anyBad(ind.Bad)
 	return c, nil
 }
 
 // scope adds the service, the environment and the kinds.
-func (c *conditions) scope(ind sli.Indicator) {
+func (c *Conditions) scope(ind sli.Indicator) {
 	c.Add("service = " + c.Text(ind.Service))
 	if ind.Env != "" {
 		c.Add("env = " + c.Text(ind.Env))
@@ -62,7 +67,7 @@ func (c *conditions) scope(ind sli.Indicator) {
 }
 
 // operations is the condition that an operation has one of the names, in which * stands for any text.
-func (c *conditions) operations(names []string) string {
+func (c *Conditions) operations(names []string) string {
 	var plain, either []string
 	for _, name := range names {
 		if strings.Contains(name, "*") {
@@ -79,7 +84,7 @@ func (c *conditions) operations(names []string) string {
 
 // anyBad is the condition that any of the rules holds. Over rollups a duration is not one of them: what is slow is a
 // matter of their histograms.
-func (c *conditions) anyBad(b sli.Bad) string {
+func (c *Conditions) anyBad(b sli.Bad) string {
 	var rules []string
 	if b.Errors {
 		rules = append(rules, "error")
@@ -105,7 +110,7 @@ func (c *conditions) anyBad(b sli.Bad) string {
 }
 
 // http is the conditions for codes and classes of the response. The rollups have classes only.
-func (c *conditions) http(list []string) (rules []string) {
+func (c *Conditions) http(list []string) (rules []string) {
 	var codes, classes []uint16
 	var names []string
 	for _, text := range list {
@@ -128,7 +133,7 @@ func (c *conditions) http(list []string) (rules []string) {
 }
 
 // grpc is the condition for codes of the response by name. The attribute has the name or the number.
-func (c *conditions) grpc(names []string) []string {
+func (c *Conditions) grpc(names []string) []string {
 	if len(names) == 0 {
 		return nil
 	}
@@ -138,12 +143,12 @@ func (c *conditions) grpc(names []string) []string {
 			spellings = append(spellings, strconv.Itoa(code))
 		}
 	}
-	return []string{c.value(sli.GRPCAttribute) + " IN " + c.Texts(spellings)}
+	return []string{c.Value(sli.GRPCAttribute) + " IN " + c.Texts(spellings)}
 }
 
 // matcher is the condition on the value of a key.
-func (c *conditions) matcher(m sli.Matcher) string {
-	value := c.value(m.Key)
+func (c *Conditions) matcher(m sli.Matcher) string {
+	value := c.Value(m.Key)
 	switch m.Op {
 	case "=~":
 		return "match(" + value + ", " + c.Text(sli.Whole(m.Value)) + ")"
@@ -168,13 +173,13 @@ var columnTexts = map[string]string{
 }
 
 // knows reports whether the table has the key.
-func (c *conditions) knows(key string) bool {
+func (c *Conditions) knows(key string) bool {
 	column, ok := sli.Column(key)
 	return c.on == filter.OnSpans || ok && (column == "version" || column == "operation")
 }
 
-// value is the text of a key, empty where a span does not have it.
-func (c *conditions) value(key string) string {
+// Value is the text of a key, empty where a span does not have it.
+func (c *Conditions) Value(key string) string {
 	if column, ok := sli.Column(key); ok {
 		return columnTexts[column]
 	}
@@ -187,12 +192,12 @@ func (c *conditions) value(key string) string {
 	if !attr.OfSpan {
 		return otherwise
 	}
-	c.attributes = true
+	c.readsAttributes = true
 	return c.firstOf(attr.Names, otherwise)
 }
 
 // firstOf is the value of the first name that attributes have.
-func (c *conditions) firstOf(names []string, otherwise string) string {
+func (c *Conditions) firstOf(names []string, otherwise string) string {
 	var b strings.Builder
 	b.WriteString("multiIf(")
 	for _, name := range names {
@@ -202,9 +207,9 @@ func (c *conditions) firstOf(names []string, otherwise string) string {
 	return b.String() + otherwise + ")"
 }
 
-// from is what the conditions are about: spans, with what is asked of their resources beside them. Resources are as many as
+// From is what the conditions are about: spans, with what is asked of their resources beside them. Resources are as many as
 // processes.
-func (c *conditions) from() string {
+func (c *Conditions) From() string {
 	if len(c.resource) == 0 {
 		return "spans"
 	}
@@ -215,8 +220,8 @@ func (c *conditions) from() string {
 	return "spans\nANY LEFT JOIN\n(\n  SELECT resource_id, " + strings.Join(columns, ", ") + "\n  FROM resources\n  WHERE service = " + c.Text(c.service) + "\n) AS r USING (resource_id)"
 }
 
-// between bounds the events to [from, to).
-func (c *conditions) between(from, to time.Time) {
+// Between bounds the events to [from, to).
+func (c *Conditions) Between(from, to time.Time) {
 	first := rollup.Floor(from, sli.Slot)
 	end := rollup.Floor(to.Add(sli.Slot-1), sli.Slot)
 	c.SliceRange(first, end)
@@ -228,13 +233,13 @@ func (c *conditions) between(from, to time.Time) {
 	}
 }
 
-// rolledUp reports whether the rollups know all that an indicator asks, durations but for the width of a bucket.
-func rolledUp(ind sli.Indicator) bool {
+// RolledUp reports whether the rollups know all that an indicator asks, durations but for the width of a bucket.
+func RolledUp(ind sli.Indicator) bool {
 	ind, err := ind.Canonical()
 	if err != nil {
 		return false
 	}
-	c := conditions{on: filter.OnRollup}
+	c := Conditions{on: filter.OnRollup}
 	for _, m := range slices.Concat(ind.Matchers, ind.Bad.Matchers) {
 		if !c.knows(m.Key) {
 			return false
