@@ -68,21 +68,20 @@ type part struct {
 // nowhere else.
 func parts(text string) []part {
 	var list []part
-	current := part{line: 1}
-	line := 0
-	for rest := range strings.Lines(text) {
+	first, begin, at, line := 1, 0, 0, 0 // begin and at are offsets: of the document, and of the line
+	marker := ""                         // spaces for a marker in whose line the document begins
+	for row := range strings.Lines(text) {
 		line++
-		if !isMarker(rest) {
-			current.text += rest
-			continue
+		if isMarker(row) {
+			list = append(list, part{first, marker + text[begin:at]})
+			first, begin, marker = line+1, at+len(row), ""
+			if rest := strings.TrimSpace(row[3:]); rest != "" && rest[0] != '#' {
+				first, begin, marker = line, at+3, "   "
+			}
 		}
-		list = append(list, current)
-		current = part{line: line + 1}
-		if rest = strings.TrimSpace(rest[3:]); rest != "" && rest[0] != '#' {
-			current = part{line: line, text: "    " + rest + "\n"}
-		}
+		at += len(row)
 	}
-	return append(list, current)
+	return append(list, part{first, marker + text[begin:]})
 }
 
 func isMarker(line string) bool {

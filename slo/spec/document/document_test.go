@@ -50,6 +50,18 @@ func TestSplit(t *testing.T) {
 	f("---x: 1\n", 1)
 }
 
+// TestText keeps the text of a document, also of one that begins in the line of its marker.
+func TestText(t *testing.T) {
+	list, problems := Split("", []byte("a: 1 # kept\n--- {b: 2}\n...\n# c\nc: 3"))
+	var got []string
+	for _, d := range list {
+		got = append(got, d.Text)
+	}
+	if diff := cmp.Diff([]string{"a: 1 # kept\n", "    {b: 2}\n", "# c\nc: 3"}, got); diff != "" || len(problems) > 0 {
+		t.Error(diff, problems)
+	}
+}
+
 func TestSyntax(t *testing.T) {
 	list, problems := Split("f.yaml", []byte("a: 1\n---\nb: [\n---\nc: 1\n--- \nd: x: y\n"))
 	if len(list) != 2 || len(problems) != 2 {

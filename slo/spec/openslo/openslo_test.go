@@ -237,6 +237,8 @@ func TestProblems(t *testing.T) {
 	f(sloText("indicatorRef:"), "spec: has no indicator; write indicator or indicatorRef")
 	f(errorsSLI+sloText("objectives: [{target: 0.9, indicatorRef: errors}]"), "spec: has indicators of objectives beside one of the SLO; write one, or one for each objective")
 	f(errorsSLI+sloText("indicatorRef:", "objectives: [{target: 0.9, indicatorRef: errors}, {target: 0.8}]"), "spec: has objectives with and without indicators; write one for each objective, or one for all")
+	f(errorsSLI+sloText("indicatorRef:", "objectives: [{displayName: Composite, target: 0.9, indicatorRef: errors}, {target: 0.8, indicatorRef: errors}]"),
+		`spec: an objective has the name of the composite, "composite"; name it otherwise in annotation loadline.dev/objectives`)
 	const threshold = "indicator: {spec: {thresholdMetric: {metricSource: {type: prometheus, spec: {query: up}}}}}"
 	f(sloText("indicatorRef:", threshold), "spec.objectives[0]: a thresholdMetric needs op and value; write op: lte and the value that is good")
 	f(sloText("indicatorRef:", threshold, "objectives: [{target: 0.9, op: gt, value: 0}, {target: 0.8, op: gt, value: 1}]"),

@@ -187,8 +187,8 @@ func (r *resolver) composite(o *Object, s *spec.SLO) {
 	}
 	target := together(s.Objectives, c.Method == budget.Any)
 	first := s.Objectives[0]
-	whole := spec.Objective{
-		Name: "composite", Indicator: spec.Indicator{Composite: c}, Target: target, Window: first.Window,
+	made := spec.Objective{
+		Name: whole, Indicator: spec.Indicator{Composite: c}, Target: target, Window: first.Window,
 		Method: native.CompositeMethod(c), Policy: first.Policy, Preset: first.Preset,
 		Slices: budget.Slices{Length: max(first.Slices.Length, native.CompositeSlice)},
 	}
@@ -196,7 +196,7 @@ func (r *resolver) composite(o *Object, s *spec.SLO) {
 	at.Severity = spec.Warning
 	r.add(at, fmt.Sprintf("the composite of the objectives has no target of its own and takes what they promise together, %s", target),
 		"write annotation "+Prefix+"composite: none for objectives without a composite")
-	s.Objectives = append(s.Objectives, whole)
+	s.Objectives = append(s.Objectives, made)
 }
 
 // maxDenominator is that of a target with nine decimals.

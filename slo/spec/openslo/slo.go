@@ -2,6 +2,7 @@ package openslo
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -325,6 +326,9 @@ func (s *slo) readAlert(v, policies document.Value) {
 	}
 }
 
+// whole is the name of the objective that the others of a composite make.
+const whole = "composite"
+
 // readComposite decides whether objectives with indicators of their own make a composite, as OpenSLO has it.
 func (s *slo) readComposite(at, v document.Value) {
 	if v.Set() && v.Scalar() != "none" {
@@ -345,4 +349,7 @@ func (s *slo) readComposite(at, v document.Value) {
 		at.Error("has no indicator", "write indicator or indicatorRef")
 	}
 	s.composite = own > 1 && !v.Set()
+	if s.composite && slices.ContainsFunc(s.objectives, func(o objective) bool { return o.Name == whole }) {
+		at.Error(fmt.Sprintf("an objective has the name of the composite, %q", whole), "name it otherwise in annotation "+Prefix+"objectives")
+	}
 }
