@@ -86,6 +86,9 @@ type Chart struct {
 	Zones []Zone `json:"zones,omitempty"`
 	Dash  []int  `json:"dash,omitempty"`  // indices of series
 	Fixed bool   `json:"fixed,omitempty"` // marking a stretch of it does not change the page's range
+	// Least and Most bound the scale, so that what is far beyond does not squeeze the rest; 0 for no bound.
+	Least float64 `json:"least,omitempty"`
+	Most  float64 `json:"most,omitempty"`
 }
 
 // A Box is a rectangle of the picture that stands in for a chart until the script takes over.

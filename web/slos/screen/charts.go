@@ -1,7 +1,9 @@
 package screen
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	"loadline/query"
@@ -37,12 +39,30 @@ func Budget(st *slo.Status, b slo.BudgetChart, marks []view.Mark, corrected []sl
 	}, Dash: []int{0}}
 	c.Y = []view.Numbers{hundredfold(b.Even), hundredfold(b.Left)}
 	c.Zones = append(incidentZones(b.Incidents), correctionZones(corrected)...)
+	c.Least = least(b.Left)
 	return c
 }
 
+// least is how far down the chart of a budget reaches: to where it is now, or once the budget below nothing. In the
+// beginning of a history a few bad events may be many times the budget of the few events so far.
+func least(values []float64) float64 {
+	out := -100.0
+	for _, v := range values[max(len(values)-max(len(values)/4, 2), 0):] {
+		if v*125 < out {
+			out = v * 125
+		}
+	}
+	return out
+}
+
+// maxZones is how many stretches of a chart are tinted. More hide it.
+const maxZones = 12
+
+// incidentZones are the incidents with the most bad events.
 func incidentZones(list []backtest.Incident) []page.Zone {
+	worst := slices.SortedFunc(slices.Values(list), func(a, b backtest.Incident) int { return cmp.Compare(b.Bad, a.Bad) })
 	var out []page.Zone
-	for _, i := range list {
+	for _, i := range worst[:min(len(worst), maxZones)] {
 		out = append(out, page.Zone{From: i.From, To: i.To, Color: "crit"})
 	}
 	return out
@@ -76,7 +96,28 @@ func Burn(st *slo.Status, b slo.BurnChart, marks []view.Mark) page.Chart {
 		tiers = append(tiers, t)
 	}
 	c.Lines, c.Floor = levels(tiers)
+	bound(&c)
 	return c
+}
+
+// bound cuts a chart of burn rates off far above its highest threshold, which would not be seen otherwise: a total outage
+// burns a thousand times too fast.
+func bound(c *page.Chart) {
+	var highest, top float64
+	for _, l := range c.Lines {
+		highest = max(highest, l.Value)
+	}
+	for _, y := range c.Y {
+		for _, v := range y {
+			if v > top {
+				top = v
+			}
+		}
+	}
+	if most := 4 * highest; highest > 0 && top > most {
+		c.Most = most
+		c.Sub = "cut off at " + burnRate(most)
+	}
 }
 
 // levels are the thresholds of rules as lines of a chart, and how high the chart has to be for the lowest page.

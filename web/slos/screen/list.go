@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"loadline/query/indicator"
 	"loadline/slo"
@@ -40,7 +41,10 @@ func Rows(p view.Page, all []slo.Status) page.List {
 		}
 	}
 	sortStatuses(shown, p.Query.Get("sort"))
-	l := page.List{Meta: summary(all, counts), Filters: filters(p, len(all), counts), Grouping: groupings(p)}
+	l := page.List{Meta: summary(all, counts), Filters: filters(p, len(all), counts)}
+	if len(all) > 1 {
+		l.Grouping = groupings(p)
+	}
 	l.Table.Columns = columns(p)
 	l.Table.Empty = empty(p, len(all))
 	l.Find, l.Searchable, l.Rest = p.Query.Get("find"), len(all) > manySLOs, p.Rest("find")
@@ -247,9 +251,17 @@ func Suggestions(p view.Page, list []indicator.Suggestion, all []slo.Status) []p
 
 func suggested(sg indicator.Suggestion) string {
 	if sg.LatencyTarget != "" {
-		return sg.LatencyTarget + "% under " + view.Duration(sg.Threshold)
+		return sg.LatencyTarget + "% under " + round(sg.Threshold)
 	}
 	return sg.AvailabilityTarget + "% without error"
+}
+
+// round writes a duration that is a round number: 20 ms, 1.5 s.
+func round(d time.Duration) string {
+	if d < time.Second {
+		return strconv.FormatFloat(float64(d)/1e6, 'f', -1, 64) + " ms"
+	}
+	return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + " s"
 }
 
 func met(sg indicator.Suggestion) string {

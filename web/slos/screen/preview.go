@@ -1,7 +1,9 @@
 package screen
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"loadline/query/indicator"
@@ -95,10 +97,13 @@ func previewCharts(o *spec.Objective, r *backtest.Result) (left, burn page.Chart
 	}
 	burn.Y = []view.Numbers{long, short}
 	burn.Lines, burn.Floor = levels(o.Policy.Tiers)
+	if bound(&burn); burn.Most > 0 {
+		burn.Sub = "alerts are tinted; " + burn.Sub
+	}
 	return left, burn
 }
 
-// alertZones are the times in which rules would have fired.
+// alertZones are the longest times in which rules would have fired.
 func alertZones(events []rule.Change, end int64) []page.Zone {
 	open := map[string]int{}
 	var out []page.Zone
@@ -119,7 +124,8 @@ func alertZones(events []rule.Change, end int64) []page.Zone {
 			}
 		}
 	}
-	return out
+	slices.SortStableFunc(out, func(a, b page.Zone) int { return cmp.Compare(b.To-b.From, a.To-a.From) })
+	return out[:min(len(out), 2*maxZones)]
 }
 
 // maxAlerts is how many alerts the preview lists.
@@ -142,7 +148,7 @@ func previewAlerts(p view.Page, events []rule.Change) view.Plain {
 			if fired > maxAlerts {
 				continue
 			}
-			lasted := view.None
+			lasted := "goes on"
 			if end, ok := ends[e.Tier]; ok {
 				lasted = view.Span(time.Duration(end-e.At) * time.Second)
 			}

@@ -39,7 +39,7 @@ func ruleRow(st *slo.Status, r *slo.RuleStatus, i int) page.Rule {
 			out.Class = "warn"
 		}
 		if !r.Since.IsZero() {
-			out.State += " " + view.Span(st.Evaluated.Sub(r.Since).Round(time.Minute))
+			out.State += " " + firedFor(st.Evaluated.Sub(r.Since))
 		}
 	case slo.RuleRising:
 		out.Class, out.Icon, out.State, out.Reason = "warn", "triangle-alert", "Rising", r.Reason
@@ -51,6 +51,14 @@ func ruleRow(st *slo.Status, r *slo.RuleStatus, i int) page.Rule {
 		}
 	}
 	return out
+}
+
+// firedFor is how long a rule has fired, in minutes once there are some.
+func firedFor(d time.Duration) string {
+	if d >= time.Minute {
+		d = d.Truncate(time.Minute)
+	}
+	return view.Span(max(d, 0))
 }
 
 // spentBefore is the share of the budget that a burn at the threshold has spent when the rule fires.
@@ -102,7 +110,16 @@ func EventWord(state string) string {
 // Outlook says how the budget goes on.
 func Outlook(p view.Page, st *slo.Status, f forecast.Forecast) view.List {
 	l := view.List{Title: "Outlook", Sub: "if things go on like in the last weeks", Empty: "There is not enough history for a forecast."}
-	if !f.Exhausted.IsZero() {
+	if st.Left <= 0 {
+		item := view.Item{State: "crit", Text: "No budget is left", Right: Left(st.Left), Sub: "and it does not come back as far as the forecast reaches"}
+		for _, pt := range f.Points {
+			if pt.Left > 0 {
+				item.Sub = "there is some again from " + Moment(p, time.Unix(pt.At, 0)) + " on"
+				break
+			}
+		}
+		l.Items = append(l.Items, item)
+	} else if !f.Exhausted.IsZero() {
 		item := view.Item{State: "crit", Text: "No budget left on " + Moment(p, f.Exhausted), Right: "in " + view.Span(f.Exhausted.Sub(p.Now).Round(time.Hour))}
 		if !f.Earliest.IsZero() {
 			item.Sub = "in four of five cases from " + Moment(p, f.Earliest) + " on"

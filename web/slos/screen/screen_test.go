@@ -311,12 +311,36 @@ func TestCharts(t *testing.T) {
 	}
 }
 
+// TestBounds: what is far off does not squeeze the chart.
+func TestBounds(t *testing.T) {
+	st := objective(nil)
+	c := Budget(&st, slo.BudgetChart{From: now, Step: time.Hour, Left: []float64{-270, -3, 0.4, 0.5, 0.5, 0.5, 0.5, 0.5}, Even: make([]float64, 8)}, nil, nil)
+	if c.Least != -100 {
+		t.Errorf("least %v", c.Least)
+	}
+	c = Budget(&st, slo.BudgetChart{From: now, Step: time.Hour, Left: []float64{1, 0, -8, -10}, Even: make([]float64, 4), Incidents: make([]backtest.Incident, 70)}, nil, nil)
+	if c.Least != -1250 || len(c.Zones) != maxZones {
+		t.Errorf("least %v, %d zones", c.Least, len(c.Zones))
+	}
+	b := Burn(&st, slo.BurnChart{From: now, Step: time.Minute, Lines: []history.BurnLine{{Window: time.Hour, Values: []float64{1, 1000}}}}, nil)
+	if math.Abs(b.Most-57.6) > 1e-9 || b.Sub != "cut off at 57.6×" {
+		t.Errorf("most %v, %q", b.Most, b.Sub)
+	}
+	if b := Burn(&st, slo.BurnChart{From: now, Step: time.Minute, Lines: []history.BurnLine{{Window: time.Hour, Values: []float64{1, 20}}}}, nil); b.Most != 0 {
+		t.Errorf("most %v", b.Most)
+	}
+}
+
 func TestOutlook(t *testing.T) {
 	st := objective(func(s *slo.Status) {
 		s.Window = budget.Window{Calendar: &budget.Calendar{N: 1, Unit: 'M', Zone: "UTC"}}
 	})
 	l := Outlook(onPage(""), &st, forecast.Forecast{Exhausted: now.Add(48 * time.Hour), Earliest: now.Add(24 * time.Hour), Reason: "so"})
 	if len(l.Items) != 3 || l.Items[0].Right != "in 2 d" || !strings.Contains(l.Items[0].Sub, "21 Nov 12:00 on") {
+		t.Errorf("%+v", l.Items)
+	}
+	gone := objective(func(s *slo.Status) { s.Left = -2 })
+	if l := Outlook(onPage(""), &gone, forecast.Forecast{Exhausted: now, Points: []forecast.Point{{At: now.Unix(), Left: -2}, {At: now.Add(24 * time.Hour).Unix(), Left: 0.1}}}); l.Items[0].Sub != "there is some again from 21 Nov 12:00 on" {
 		t.Errorf("%+v", l.Items)
 	}
 	if l := Outlook(onPage(""), &st, forecast.Forecast{}); len(l.Items) != 1 {
@@ -350,10 +374,10 @@ func TestPreview(t *testing.T) {
 	if got := strings.Join(facts, "|"); got != "99.950%|50.0%|3 / 1|2 of 3|4 min|99.940%" {
 		t.Errorf("facts %s", got)
 	}
-	if z := out.Burn.Zones; len(z) != 2 || z[0] != (page.Zone{From: from + 100, To: from + 700, Color: "crit"}) || z[1].To != now.Unix() || z[1].Color != "warn" {
+	if z := out.Burn.Zones; len(z) != 2 || z[1] != (page.Zone{From: from + 100, To: from + 700, Color: "crit"}) || z[0].To != now.Unix() || z[0].Color != "warn" {
 		t.Errorf("zones %+v", z)
 	}
-	if r := out.Alerts.Rows; len(r) != 2 || r[0][1].Text != "Ticket" || r[0][3].Text != "–" || r[1][3].Text != "10 min" {
+	if r := out.Alerts.Rows; len(r) != 2 || r[0][1].Text != "Ticket" || r[0][3].Text != "goes on" || r[1][3].Text != "10 min" {
 		t.Errorf("alerts %+v", r)
 	}
 	if !out.Burn.Fixed || !out.Budget.Fixed {
