@@ -103,7 +103,8 @@ func shares(indicators []uint64) []sql.Where {
 		}
 		return out
 	}
-	for part := range slices.Chunk(indicators, shareSize) {
+	// One that is listed twice is still read once.
+	for part := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(indicators))), shareSize) {
 		var w sql.Where
 		w.Add("indicator IN " + w.Bind("Array(UInt64)", part))
 		out = append(out, w)

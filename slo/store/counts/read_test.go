@@ -120,7 +120,8 @@ func TestLoad(t *testing.T) {
 	}
 	span := Span{From: Tier1h.floor(at - 30*86400), Middle: Tier1h.floor(at - 3*86400), Fine: Tier5m.floor(at - 6*3600)}
 	parts := span.Parts(at)
-	for _, indicators := range [][]uint64{nil, {1 << 60, 3 << 60, 8 << 60}, {}} {
+	many := slices.Repeat([]uint64{3 << 60, 1 << 60, 8 << 60}, shareSize) // two objectives of one indicator name it twice
+	for name, indicators := range map[string][]uint64{"all": nil, "three": {1 << 60, 3 << 60, 8 << 60}, "three, often": many, "none": {}} {
 		want := map[Part]map[key]pair{}
 		for _, p := range parts {
 			for k, v := range sums(t, db, p.Tier.table()) {
@@ -159,7 +160,7 @@ func TestLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 		if d := cmp.Diff(want, got, cmp.AllowUnexported(key{}, pair{})); d != "" {
-			t.Errorf("%v: %s", indicators, d)
+			t.Errorf("%s: %s", name, d)
 		}
 	}
 	stop := errors.New("stop")
