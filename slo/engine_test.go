@@ -162,7 +162,7 @@ func TestEngine(t *testing.T) {
 		t.Errorf("never resolved: %v", fired)
 	}
 	s, ok := r.Status(Ref{SLO: "checkout-availability"})
-	if !ok || s.Bad != 60_000 || s.Total != 900_000 || s.Left >= 0 || s.Health != Breached {
+	if !ok || s.Bad != 60_000 || s.Total != 900_000 || s.Left >= 0 || s.Health != AtRisk {
 		t.Errorf("status %+v", s)
 	}
 	if s.Rules[0].Alerts != 1 {

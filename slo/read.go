@@ -64,29 +64,30 @@ func (e *Engine) SLO(name string) (spec.SLO, bool) { return e.cfg.Registry.SLO(n
 // status makes the status of what the tracker has of an objective.
 func (e *Engine) status(v tracker.View) Status {
 	s, o := v.Of.SLO, v.Of.Objective
+	// What counts slices by their ratios counts in fractions of one.
+	unit := budget.PerEvent(o.Method)
+	bad, total := v.Bad/unit, v.Total/unit
 	out := Status{
 		Ref: v.Ref, Title: s.Title(), Description: s.Description, Promise: spec.Promise(s, o), Service: s.Service,
 		Owner: s.Owner, Runbook: s.Runbook, Labels: s.Labels,
 		Target: o.Target, Window: o.Window, Method: o.Method,
 		Evaluated: moment(v.Now), From: moment(v.From), To: moment(v.To),
-		Bad: v.Bad, Total: v.Total, Attained: budget.Attained(v.Bad, v.Total), Left: budget.Left(v.Bad, v.Total, o.Target),
-		Burn1h: budget.Burn(v.BadHour, v.TotalHour, o.Target), OneBad: budget.OneBad(v.Total, o.Target),
+		Bad: bad, Total: total, Attained: budget.Attained(v.Bad, v.Total), Left: budget.Left(v.Bad, v.Total, o.Target),
+		Burn1h: budget.Burn(v.BadHour, v.TotalHour, o.Target), OneBad: budget.OneBad(total, o.Target),
 		Problems: e.problems(v),
 	}
-	past := min(v.Now, v.To) - v.From
-	if past > 0 {
+	if past := min(v.Now, v.To) - v.From; past > 0 {
 		out.Coverage = float64(v.Covered) / float64(past)
 	}
-	out.Low, out.High = budget.Wilson(v.Bad, v.Total)
-	// A rolling window is never over: what it holds now is gone after its length.
-	period := seconds(v.To - v.From)
-	rest := period
-	out.Projected = out.Left
+	out.Low, out.High = budget.Wilson(bad, total)
+	// The budget is that of the whole period, also where it is measured in part or not yet over. A rolling window is never
+	// over: what it holds now is gone after its length.
+	period, rest := seconds(v.To-v.From), seconds(v.To-v.From)
 	if !o.Window.Rolling() {
 		rest = seconds(v.To - v.Now)
-		out.Projected = budget.Projected(v.Bad, v.Total, o.Target, seconds(past), period)
 	}
-	if in, ok := budget.Exhausted(out.Left, out.Burn1h, period, rest); ok {
+	out.Projected = budget.Projected(v.Bad, v.Total, o.Target, seconds(v.Covered), period)
+	if in, ok := budget.Exhausted(out.Projected, out.Burn1h, period, rest); ok {
 		out.Exhausted = &in
 	}
 	out.Rules = e.rules(v)
@@ -117,6 +118,9 @@ func (e *Engine) rules(v tracker.View) []RuleStatus {
 	return out
 }
 
+// soon is how near the end of a budget is a risk.
+const soon = 3 * 24 * time.Hour
+
 // health is an objective in one word.
 func health(s Status, loading bool) Health {
 	firing := slices.ContainsFunc(s.Rules, func(r RuleStatus) bool { return r.State == RuleFiring })
@@ -125,9 +129,9 @@ func health(s Status, loading bool) Health {
 		return Counting
 	case s.Total == 0:
 		return NoData
-	case s.Left <= 0:
+	case s.Projected <= 0:
 		return Breached
-	case firing || s.Projected <= 0:
+	case firing || s.Left <= 0 || s.Exhausted != nil && *s.Exhausted < soon:
 		return AtRisk
 	}
 	return Healthy

@@ -61,8 +61,8 @@ type Status struct {
 	// than all of it was spent.
 	Attained float64 `json:"attained"`
 	Left     float64 `json:"budget_left"`
-	// Projected is Left at the end of a calendar period if its rest has the traffic of its beginning and no bad events; Left in a
-	// rolling window.
+	// Projected is the share of the whole period's budget that is left if the rest of the period, or what of it was not
+	// measured, has the traffic of what was measured and no bad events. It is Left where all of the period was measured.
 	Projected float64 `json:"budget_projected"`
 	// Burn1h is the burn rate of the last hour. Exhausted is after how long no budget is left if that goes on; nil if it never
 	// will be.

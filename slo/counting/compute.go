@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math"
-	"strings"
 	"time"
 
+	"loadline/query/promql/expression"
 	"loadline/slo/spec"
 	"loadline/slo/store/counts"
 )
@@ -102,7 +102,7 @@ func (c *Counter) values(ctx context.Context, d indicatorDefinition, from, to ti
 // sum adds the series of an expression up.
 func (c *Counter) sum(ctx context.Context, expr string, from, to time.Time) ([]float64, error) {
 	out := make([]float64, int(to.Sub(from)/ComputeEvery)+1)
-	series, err := c.cfg.Query(ctx, strings.ReplaceAll(expr, "$window", "1m"), from, to, ComputeEvery)
+	series, err := c.cfg.Query(ctx, expression.At(expr, ComputeEvery), from, to, ComputeEvery)
 	for _, s := range series {
 		for i, v := range s {
 			if i < len(out) && !math.IsNaN(v) && !math.IsInf(v, 0) {

@@ -129,7 +129,7 @@ func (c *Counter) Activate(ctx context.Context, now time.Time, slos []spec.SLO) 
 			return fmt.Errorf("store indicators: %w", err)
 		}
 	}
-	return c.install(active, backfills)
+	return c.install(ctx, active, backfills, now)
 }
 
 // needed are the indicators that the definitions need, and those of them that begin now.
@@ -194,13 +194,23 @@ func reach(w budget.Window) int64 {
 }
 
 // install gives the write path the indicators and remembers them.
-func (c *Counter) install(active map[uint64]*counted, backfills []store.Backfill) error {
+func (c *Counter) install(ctx context.Context, active map[uint64]*counted, backfills []store.Backfill, now time.Time) error {
 	for _, b := range backfills {
 		if i := active[b.Indicator]; i != nil {
 			b.Finished = b.Finished && b.Wanted <= i.backfill.Wanted
 			b.Wanted = min(b.Wanted, i.backfill.Wanted)
 			i.backfill = b
 		}
+	}
+	var grouped []uint64
+	for id, i := range active {
+		if i.definition.Spans != nil && i.definition.Spans.GroupBy != "" {
+			grouped = append(grouped, id)
+		}
+	}
+	groups, err := c.groups(ctx, grouped, now.Unix())
+	if err != nil {
+		return err
 	}
 	var list []sli.Counted
 	c.mu.RLock()
@@ -209,7 +219,7 @@ func (c *Counter) install(active map[uint64]*counted, backfills []store.Backfill
 			i.installed = was.installed
 		}
 		if i.definition.Spans != nil {
-			list = append(list, sli.Counted{ID: id, Indicator: *i.definition.Spans, Since: i.Since})
+			list = append(list, sli.Counted{ID: id, Indicator: *i.definition.Spans, Since: i.Since, Groups: groups[id]})
 		}
 	}
 	c.mu.RUnlock()
@@ -220,6 +230,26 @@ func (c *Counter) install(active map[uint64]*counted, backfills []store.Backfill
 	defer c.mu.Unlock()
 	c.active = active
 	return nil
+}
+
+// groups are the groups that indicators have counted, those with the most events first.
+func (c *Counter) groups(ctx context.Context, indicators []uint64, now int64) (map[uint64][]string, error) {
+	out := map[uint64][]string{}
+	if len(indicators) == 0 {
+		return out, nil
+	}
+	const day = int64(budget.Day / time.Second)
+	sums, err := c.cfg.Counts.Groups(ctx, indicators, now-int64(minReach/time.Second), now+day)
+	if err != nil {
+		return nil, fmt.Errorf("read groups: %w", err)
+	}
+	slices.SortStableFunc(sums, func(a, b counts.GroupSum) int { return cmp.Compare(b.Total, a.Total) })
+	for _, s := range sums {
+		if s.Group != "" {
+			out[s.Indicator] = append(out[s.Indicator], s.Group)
+		}
+	}
+	return out, nil
 }
 
 // Definitions are the objectives of SLOs with what they are counted by. excluded says what does not count of an SLO.

@@ -23,6 +23,9 @@ const (
 	chunkTime  = time.Second
 )
 
+// coarse is the tier of counts that are older than those of slots, in seconds.
+const coarse = int64(counts.Tier5m)
+
 // otherNodes is how long the other nodes of the write path may take to hear of an indicator. Spans that they read before are
 // counted by nobody else.
 const otherNodes = 15 * time.Second
@@ -74,10 +77,12 @@ func (c *Counter) backfill(ctx context.Context, i counted, kept indicator.Kept, 
 	if i.definition.Spans != nil {
 		wanted = b.Done
 		if first := kept.Of(*i.definition.Spans); !first.IsZero() {
-			wanted = max(b.Wanted, first.Unix()/slot*slot)
+			wanted = max(b.Wanted, first.Unix())
 		}
 	}
-	from := max(b.Done-int64(length/time.Second), wanted)
+	// The oldest counts are kept by 5 minutes only.
+	wanted = wanted / coarse * coarse
+	from := max((b.Done-int64(length/time.Second))/coarse*coarse, wanted)
 	silent := false
 	if from < b.Done {
 		slots, err := c.countPast(ctx, i, from, b.Done)
@@ -111,11 +116,7 @@ func (c *Counter) backfill(ctx context.Context, i counted, kept indicator.Kept, 
 
 // countPast makes the stored counts of [from, to) those that spans or samples give.
 func (c *Counter) countPast(ctx context.Context, i counted, from, to int64) ([]indicator.Slot, error) {
-	read := c.readSpans
-	if i.definition.Spans == nil {
-		read = c.readSamples
-	}
-	slots, err := read(ctx, i, from, to)
+	slots, err := c.read(ctx, i, from, to)
 	if err != nil {
 		return nil, err
 	}
@@ -129,13 +130,28 @@ func (c *Counter) countPast(ctx context.Context, i counted, from, to int64) ([]i
 	return slots, nil
 }
 
+func (c *Counter) read(ctx context.Context, i counted, from, to int64) ([]indicator.Slot, error) {
+	if i.definition.Spans == nil {
+		return c.readSamples(ctx, i, from, to)
+	}
+	return c.readSpans(ctx, i, from, to)
+}
+
 // readSpans counts spans, and before the first that is kept what the rollups know exactly.
 func (c *Counter) readSpans(ctx context.Context, i counted, from, to int64) ([]indicator.Slot, error) {
 	kept, err := indicator.FindKept(ctx, c.cfg.DB)
 	if err != nil {
 		return nil, err
 	}
-	return indicator.CountKept(ctx, c.cfg.DB, *i.definition.Spans, kept, time.Unix(from, 0), time.Unix(to, 0))
+	var known []string
+	if i.definition.Spans.GroupBy != "" {
+		groups, err := c.groups(ctx, []uint64{i.ID}, i.Since)
+		if err != nil {
+			return nil, err
+		}
+		known = groups[i.ID]
+	}
+	return indicator.CountKept(ctx, c.cfg.DB, *i.definition.Spans, kept, time.Unix(from, 0), time.Unix(to, 0), known...)
 }
 
 // readSamples evaluates a PromQL indicator for the minutes of [from, to).
@@ -170,8 +186,8 @@ func (c *Counter) keep(ctx context.Context, b store.Backfill) error {
 	return nil
 }
 
-// lateReach is how old spans that come late may be and still be counted in SQL.
-const lateReach = 35 * 24 * time.Hour
+// lateReach is how old spans that come late may be and still be counted in SQL: counts of slots are kept for a little longer.
+const lateReach = 33 * 24 * time.Hour
 
 // recountLate counts the slots again for which spans came that the write path did not count.
 func (c *Counter) recountLate(ctx context.Context, now time.Time) error {
@@ -182,10 +198,8 @@ func (c *Counter) recountLate(ctx context.Context, now time.Time) error {
 	settled := late[:0:0]
 	for len(late) > 0 {
 		n := stretch(late)
-		from, to := late[0].Slot, late[n-1].Slot+slot
-		found := c.list(func(i *counted) bool { return i.ID == late[0].Indicator && to > i.backfill.Done })
-		for _, i := range found { // none if nobody counts it any more, or it is yet to be counted
-			if _, err := c.countPast(ctx, i, max(from, i.backfill.Done), min(to, i.Since)); err != nil {
+		for _, i := range c.list(func(i *counted) bool { return i.ID == late[0].Indicator }) { // none if nobody counts it any more
+			if err := c.recountSlots(ctx, now, i, late[:n]); err != nil {
 				return errors.Join(fmt.Errorf("count late spans of indicator %d: %w", i.ID, err), c.cfg.Counts.Settle(ctx, now, settled))
 			}
 		}
@@ -193,6 +207,51 @@ func (c *Counter) recountLate(ctx context.Context, now time.Time) error {
 		late = late[n:]
 	}
 	return c.cfg.Counts.Settle(ctx, now, settled)
+}
+
+// recountSlots counts some slots of an indicator again. It leaves those alone that would have less than they had: their spans
+// are past retention.
+func (c *Counter) recountSlots(ctx context.Context, now time.Time, i counted, late []counts.Late) error {
+	from, to := late[0].Slot, min(late[len(late)-1].Slot+slot, i.Since)
+	if from < i.backfill.Done && i.backfill.Finished {
+		// There is more past than there was.
+		i.backfill.Finished = false
+		if err := c.keep(ctx, i.backfill); err != nil {
+			return err
+		}
+	}
+	if from = max(from, i.backfill.Done); from >= to {
+		return nil
+	}
+	slots, err := c.read(ctx, i, from, to)
+	if err != nil {
+		return err
+	}
+	stored, err := c.cfg.Counts.Slots(ctx, counts.Tier10s, i.ID, "", from, to, 0)
+	if err != nil {
+		return fmt.Errorf("read counts: %w", err)
+	}
+	had := map[int64]int64{}
+	for _, s := range stored {
+		had[s.Start] = s.Total
+	}
+	bySlot := map[int64][]counts.Count{}
+	for _, s := range slots {
+		bySlot[s.Start] = append(bySlot[s.Start], counts.Count{Group: s.Group, Slot: s.Start, Bad: s.Bad, Total: s.Total})
+		if s.Group == "" {
+			had[s.Start] -= s.Total
+		}
+	}
+	var recounts []counts.Recount
+	for _, l := range late {
+		if l.Slot >= from && l.Slot < to && had[l.Slot] <= 0 {
+			recounts = append(recounts, counts.Recount{Indicator: i.ID, From: l.Slot, To: l.Slot + slot, Counts: bySlot[l.Slot]})
+		}
+	}
+	if _, err := c.cfg.Counts.Replace(ctx, now, recounts); err != nil {
+		return fmt.Errorf("store counts: %w", err)
+	}
+	return nil
 }
 
 // stretch is how many of the first marks are of one indicator and near one another: they are counted together.

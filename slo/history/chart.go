@@ -17,6 +17,7 @@ import (
 	"loadline/slo/budget"
 	"loadline/slo/counting"
 	"loadline/slo/ring"
+	"loadline/slo/spec"
 	"loadline/slo/store/counts"
 	"loadline/slo/tracker"
 )
@@ -284,9 +285,12 @@ func (h *History) slots(ctx context.Context, v tracker.View, from, to int64, tie
 			return nil, fmt.Errorf("read counts: %w", err)
 		}
 	}
-	excludes := func(start int64) bool { return tracker.Excludes(v.Of.Excluded, start) }
 	if needs.Fine || tier == counts.Tier10s {
-		return tracker.Slices(v.Of.Objective, from, to, sources, h.targets(v), excludes), nil
+		members := h.members(v.Of.Objective)
+		excludes := func(source int, start int64) bool {
+			return tracker.Excludes(v.Of.Excluded, start) || members != nil && tracker.Excludes(members[source].Excluded, start)
+		}
+		return tracker.Slices(v.Of.Objective, from, to, sources, targets(members), excludes), nil
 	}
 	slots := sources[0]
 	for _, x := range v.Of.Excluded {
@@ -302,16 +306,26 @@ func (h *History) slots(ctx context.Context, v tracker.View, from, to int64, tie
 	return slots, nil
 }
 
-// targets are those of a composite's members.
-func (h *History) targets(v tracker.View) []budget.Target {
-	c := v.Of.Objective.Indicator.Composite
+// members are the definitions of a composite's members; nil for anything else.
+func (h *History) members(o *spec.Objective) []tracker.Definition {
+	c := o.Indicator.Composite
 	if c == nil {
 		return nil
 	}
-	out := make([]budget.Target, len(c.Members))
+	out := make([]tracker.Definition, len(c.Members))
 	for i, m := range c.Members {
-		if member, err := h.view(tracker.Ref{SLO: m.SLO, Objective: m.Objective}); err == nil {
-			out[i] = member.Of.Objective.Target
+		if v, err := h.view(tracker.Ref{SLO: m.SLO, Objective: m.Objective}); err == nil {
+			out[i] = v.Of
+		}
+	}
+	return out
+}
+
+func targets(members []tracker.Definition) []budget.Target {
+	out := make([]budget.Target, len(members))
+	for i, m := range members {
+		if m.Objective != nil {
+			out[i] = m.Objective.Target
 		}
 	}
 	return out

@@ -29,7 +29,8 @@ type Preview struct {
 func (h *History) Preview(ctx context.Context, s spec.SLO, objective int, from, to time.Time) (Preview, error) {
 	began := time.Now()
 	o := &s.Objectives[objective]
-	begin := from.Add(-max(o.Window.Nominal(), longestWindow(o.Policy)))
+	first, _ := o.Window.Period(from.Unix())
+	begin := moment(min(first, budget.Start(from.Unix(), longestWindow(o.Policy))))
 	slots, quality, err := h.tried(ctx, o, begin, to)
 	if err != nil {
 		return Preview{}, err
@@ -37,7 +38,7 @@ func (h *History) Preview(ctx context.Context, s spec.SLO, objective int, from, 
 	p := Preview{Quality: quality}
 	p.Result = backtest.Run(
 		backtest.Objective{Target: o.Target, Window: o.Window, Method: o.Method, Slices: o.Slices, Policy: o.Policy},
-		backtest.History{Slots: slots, Since: quality.From.Unix() / slot * slot, From: from.Unix() / slot * slot, To: to.Unix() / slot * slot},
+		backtest.History{Slots: slots, Sliced: o.Indicator.Composite != nil, Grid: true, Since: quality.From.Unix() / slot * slot, From: from.Unix() / slot * slot, To: to.Unix() / slot * slot},
 	)
 	p.Took = time.Since(began)
 	return p, nil
@@ -102,22 +103,21 @@ func (h *History) triedSamples(ctx context.Context, i spec.Indicator, from, to t
 // triedComposite makes a composite's slices of the stored counts of its members.
 func (h *History) triedComposite(ctx context.Context, o *spec.Objective, from, to time.Time) ([]ring.Slot, indicator.Quality, error) {
 	quality := indicator.Quality{Source: FromCounts, From: from, Resolution: sli.Slot}
+	members := h.members(o)
 	var sources [][]ring.Slot
-	var targets []budget.Target
-	for _, m := range o.Indicator.Composite.Members {
-		v, err := h.view(tracker.Ref{SLO: m.SLO, Objective: m.Objective})
-		if err != nil {
-			return nil, quality, err
+	for i, m := range o.Indicator.Composite.Members {
+		if members[i].Objective == nil {
+			return nil, quality, &NotFoundError{tracker.Ref{SLO: m.SLO, Objective: m.Objective}}
 		}
-		slots, err := h.counts.Slots(ctx, counts.Tier10s, v.Of.Indicator, "", from.Unix(), to.Unix(), 0)
+		slots, err := h.counts.Slots(ctx, counts.Tier10s, members[i].Indicator, "", from.Unix(), to.Unix(), 0)
 		if err != nil {
 			return nil, quality, fmt.Errorf("read counts of %q: %w", m.SLO, err)
 		}
-		sources, targets = append(sources, slots), append(targets, v.Of.Objective.Target)
-		quality.From = moment(max(quality.From.Unix(), v.Of.From))
+		sources = append(sources, slots)
+		quality.From = moment(max(quality.From.Unix(), members[i].From))
 	}
-	all := func(int64) bool { return false }
-	return tracker.Slices(o, from.Unix()/slot*slot, to.Unix()/slot*slot, sources, targets, all), quality, nil
+	excludes := func(source int, start int64) bool { return tracker.Excludes(members[source].Excluded, start) }
+	return tracker.Slices(o, from.Unix()/slot*slot, to.Unix()/slot*slot, sources, targets(members), excludes), quality, nil
 }
 
 // forecastFrom is how much of the past beyond the period a forecast is made from.

@@ -33,9 +33,11 @@ func (t *Tracker) Needs(ref Ref) (Needs, bool) {
 	n.From = max(from, o.From)
 	if c := o.Objective.Indicator.Composite; c != nil {
 		for _, m := range c.Members {
+			indicator := uint64(0) // counts nothing: the member is not defined yet
 			if member := t.member(m); member != nil {
-				n.Indicators = append(n.Indicators, member.Indicator)
+				indicator = member.Indicator
 			}
+			n.Indicators = append(n.Indicators, indicator)
 		}
 	} else {
 		n.Indicators = []uint64{o.Indicator}
@@ -147,9 +149,13 @@ func (t *Tracker) LoadSlices(ref Ref, from int64, sources [][]ring.Slot) {
 		i.slicer = t.newSlicer(i, from)
 	}
 	for n, slots := range sources {
+		var member *objective
+		if i.composer != nil {
+			member = t.member(o.Objective.Indicator.Composite.Members[n])
+		}
 		for _, s := range slots {
 			switch {
-			case o.excludes(s.Start):
+			case o.excludes(s.Start) || member != nil && member.excludes(s.Start):
 			case i.composer != nil:
 				i.composer.put(n, s.Start, s.Bad, s.Total)
 			default:

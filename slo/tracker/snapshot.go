@@ -105,7 +105,8 @@ var errNoClass = errors.New("no objective has them any more")
 // take gives the objectives the instances of the snapshot's sets, and removes what nobody has any more.
 func (t *Tracker) take(h header) {
 	fresh := map[*class][]*instance{}
-	for _, c := range t.classes {
+	for _, name := range h.Classes {
+		c := t.classes[name]
 		fresh[c], c.used = c.used, nil
 	}
 	for _, was := range h.Instances {

@@ -127,8 +127,13 @@ func (t *Tracker) Define(defs []Definition) (load []Ref) {
 	defer t.mu.Unlock()
 	old := t.objectives
 	t.objectives = make(map[Ref]*objective, len(defs))
+	compiled := make(map[Ref]*objective, len(defs))
 	for _, d := range defs {
 		o := t.compile(d)
+		compiled[o.ref] = o
+	}
+	for _, o := range compiled {
+		t.composed(o, compiled)
 		if before := old[o.ref]; before != nil && before.counts == o.counts {
 			t.adopt(o, before)
 			delete(old, o.ref)
@@ -160,7 +165,7 @@ func (t *Tracker) compile(d Definition) *objective {
 	windows = slices.Compact(windows)
 	name := fmt.Sprint(windows)
 	if c := d.Objective.Window.Calendar; c != nil {
-		name += c.String()
+		name += fmt.Sprint(c.Start.Unix(), c.Zone, c.N, c.Unit)
 	}
 	o.name, o.class = name, t.classes[name]
 	if o.class == nil {
@@ -169,10 +174,21 @@ func (t *Tracker) compile(d Definition) *objective {
 		t.classes[name] = o.class
 	}
 	o.counts = fmt.Sprint(d.Indicator, "|", name, "|", d.Objective.Method, d.Objective.Slices, d.Excluded)
-	if c := d.Objective.Indicator.Composite; c != nil {
-		o.counts += fmt.Sprint(*c)
-	}
 	return o
+}
+
+// composed adds to what a composite's counts depend on what its members count.
+func (t *Tracker) composed(o *objective, all map[Ref]*objective) {
+	c := o.Objective.Indicator.Composite
+	if c == nil {
+		return
+	}
+	o.counts += fmt.Sprint(*c)
+	for _, m := range c.Members {
+		if member := memberOf(all, m); member != nil {
+			o.counts += fmt.Sprint("|", member.Indicator, member.Objective.Target, member.Excluded)
+		}
+	}
 }
 
 // adopt gives a new definition the instances of the old one.
@@ -251,12 +267,14 @@ func (t *Tracker) link() {
 }
 
 // member finds the objective that a member of a composite means.
-func (t *Tracker) member(m spec.Member) *objective {
+func (t *Tracker) member(m spec.Member) *objective { return memberOf(t.objectives, m) }
+
+func memberOf(all map[Ref]*objective, m spec.Member) *objective {
 	if m.Objective != "" {
-		return t.objectives[Ref{SLO: m.SLO, Objective: m.Objective}]
+		return all[Ref{SLO: m.SLO, Objective: m.Objective}]
 	}
 	var only *objective
-	for ref, o := range t.objectives {
+	for ref, o := range all {
 		if ref.SLO == m.SLO && (only == nil || ref.Objective < only.ref.Objective) {
 			only = o
 		}
@@ -288,8 +306,11 @@ func (t *Tracker) put(indicator uint64, group string, start, bad, total int64) {
 	for _, m := range t.members[indicator] {
 		c := m.composite
 		if !c.loading && !c.of.excludes(start) && !m.of.excludes(start) {
-			c.of.stale = c.of.stale || start < t.now-lateness
-			c.composer.put(m.number, start, bad, total)
+			if start < t.now-lateness {
+				c.of.stale = true // its slice is not held any more
+			} else {
+				c.composer.put(m.number, start, bad, total)
+			}
 		}
 	}
 }
@@ -324,11 +345,18 @@ func Excludes(excluded []Interval, start int64) bool {
 	return false
 }
 
-// Advance moves time to the end of slot `to` and judges every objective there. quiet judges at the end only, and says what
-// changed in sum: for time in which nobody could be told.
+// quietReach is how much of a missed time is judged: what rules wait for is over by then.
+const quietReach = int64(6 * time.Hour / time.Second)
+
+// Advance moves time to the end of slot `to` and judges every objective at each slot's end. quiet is for time in which nobody
+// could be told: it says only what is different at the end.
 func (t *Tracker) Advance(to int64, quiet bool) []Event {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	var before map[*instance][]rule.State
+	if quiet {
+		before = t.phases()
+	}
 	var events []Event
 	for to = align(to); t.now < to; {
 		t.now += slot
@@ -336,12 +364,52 @@ func (t *Tracker) Advance(to int64, quiet bool) []Event {
 			c.slice(t.now)
 			c.set.Advance(t.now)
 		}
-		if !quiet || t.now >= to {
+		if !quiet || t.now > to-quietReach {
 			events = t.judge(events)
 		}
 	}
+	if quiet {
+		events = net(events, before)
+	}
 	slices.SortFunc(events, func(a, b Event) int { return strings.Compare(a.name(), b.name()) })
 	return events
+}
+
+func (t *Tracker) phases() map[*instance][]rule.State {
+	out := map[*instance][]rule.State{}
+	for _, o := range t.objectives {
+		for _, i := range o.instances() {
+			out[i] = slices.Clone(i.states)
+		}
+	}
+	return out
+}
+
+// net leaves the last event of each tier whose phase is another one than before.
+func net(events []Event, before map[*instance][]rule.State) []Event {
+	type tier struct {
+		Ref
+		name string
+	}
+	last := map[tier]int{}
+	for n, e := range events {
+		last[tier{e.Ref, e.Tier}] = n
+	}
+	same := map[tier]bool{}
+	for i, states := range before {
+		for n, s := range states {
+			if n < len(i.states) && i.states[n].Phase == s.Phase {
+				same[tier{i.ref, s.Tier}] = true
+			}
+		}
+	}
+	var out []Event
+	for n, e := range events {
+		if k := (tier{e.Ref, e.Tier}); last[k] == n && !same[k] {
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 func (e *Event) name() string {
