@@ -16,6 +16,7 @@ import (
 	"loadline/web/slos/form"
 	"loadline/web/slos/page"
 	"loadline/web/slos/screen"
+	"loadline/web/slos/trial"
 	"loadline/web/view"
 )
 
@@ -238,13 +239,13 @@ func (s *Pages) preview(ctx context.Context, p view.Page, e *edit) page.Preview 
 	}
 	to := s.config.Now()
 	v, err := panel.Cached(ctx, s.config.Board, "slo preview "+e.text+to.Format("15:04"), 30*time.Second, 0, func(ctx context.Context) (slo.Preview, error) {
-		return s.config.Engine.Preview(ctx, *e.slo, 0, to.Add(-screen.PreviewLength), to)
+		return s.config.Engine.Preview(ctx, *e.slo, 0, to.Add(-trial.Length), to)
 	})
 	if err != nil {
 		out.Error = s.config.Board.Failure("The preview", err)
 		return out
 	}
-	screen.Preview(p, &out, e.slo, &v)
+	trial.Show(p, &out, e.slo, &v)
 	return out
 }
 

@@ -95,14 +95,14 @@ func Burn(st *slo.Status, b slo.BurnChart, marks []view.Mark) page.Chart {
 		t.Severity = budget.Severity(st.Rules[i].Severity)
 		tiers = append(tiers, t)
 	}
-	c.Lines, c.Floor = levels(tiers)
-	bound(&c)
+	c.Lines, c.Floor = Levels(tiers)
+	Bound(&c)
 	return c
 }
 
-// bound cuts a chart of burn rates off far above its highest threshold, which would not be seen otherwise: a total outage
+// Bound cuts a chart of burn rates off far above its highest threshold, which would not be seen otherwise: a total outage
 // burns a thousand times too fast.
-func bound(c *page.Chart) {
+func Bound(c *page.Chart) {
 	var highest, top float64
 	for _, l := range c.Lines {
 		highest = max(highest, l.Value)
@@ -116,12 +116,12 @@ func bound(c *page.Chart) {
 	}
 	if most := 4 * highest; highest > 0 && top > most {
 		c.Most = most
-		c.Sub = "cut off at " + burnRate(most)
+		c.Sub = "cut off at " + BurnRate(most)
 	}
 }
 
-// levels are the thresholds of rules as lines of a chart, and how high the chart has to be for the lowest page.
-func levels(tiers []budget.Tier) (lines []page.Line, floor float64) {
+// Levels are the thresholds of rules as lines of a chart, and how high the chart has to be for the lowest page.
+func Levels(tiers []budget.Tier) (lines []page.Line, floor float64) {
 	floor = math.Inf(1)
 	for _, t := range tiers {
 		l := page.Line{Value: t.Burn.Float(), Label: string(t.Severity) + " " + threshold(t.Burn.Float()), Color: "warn"}

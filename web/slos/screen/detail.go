@@ -84,7 +84,7 @@ func Figures(st *slo.Status) []page.Figure {
 	if st.Left <= 0 {
 		rest.NoteClass = "bad"
 	}
-	burn := page.Figure{ID: "slo.b", Label: "Burn rate, 1 h", Value: burnRate(st.Burn1h), Note: "1× lasts exactly the window"}
+	burn := page.Figure{ID: "slo.b", Label: "Burn rate, 1 h", Value: BurnRate(st.Burn1h), Note: "1× lasts exactly the window"}
 	if page := lowestPage(st); page > 0 {
 		burn.Note = "page at " + threshold(page)
 		if st.Burn1h > page {
@@ -148,7 +148,7 @@ func Headline(p view.Page, st *slo.Status) *view.Headline {
 	if r == nil {
 		return nil
 	}
-	h := &view.Headline{Subject: st.SLO, State: "warn", Strong: st.Title + " burns its budget " + burnRate(r.BurnLong) + " as fast as it may"}
+	h := &view.Headline{Subject: st.SLO, State: "warn", Strong: st.Title + " burns its budget " + BurnRate(r.BurnLong) + " as fast as it may"}
 	if r.Severity == string(budget.Page) {
 		h.State = "crit"
 	}
@@ -203,7 +203,7 @@ func GroupTable(p view.Page, groups []slo.Status) view.Plain {
 		g := &groups[i]
 		t.Rows = append(t.Rows, []view.Cell{
 			{Text: g.Group, Href: p.With("group", g.Group, "tab", "")}, {Text: Health(g).Label, Title: Health(g).Why}, {Text: Percent(g.Attained)},
-			{Text: Left(g.Left)}, {Text: burnRate(g.Burn1h)}, {Text: exhausted(g)}, {Text: view.Count(float64(g.Bad))}, {Text: view.Count(float64(g.Total))},
+			{Text: Left(g.Left)}, {Text: BurnRate(g.Burn1h)}, {Text: exhausted(g)}, {Text: view.Count(float64(g.Bad))}, {Text: view.Count(float64(g.Total))},
 		})
 	}
 	return t

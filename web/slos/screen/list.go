@@ -202,7 +202,7 @@ func row(p view.Page, st *slo.Status, only bool) page.Row {
 		Href:      p.Link(Path(st.SLO), RefPairs(st.Ref, only)...),
 		Objective: st.Target.String(), Window: window(st.Window), Attained: Percent(st.Attained),
 		Left: st.Left * 100, LeftText: Left(st.Left), LeftClass: meterClass(st.Left),
-		Burn: burnRate(st.Burn1h), BurnBad: firing(st) != nil, Exhausted: exhausted(st), ExhaustedBad: soon(st),
+		Burn: BurnRate(st.Burn1h), BurnBad: firing(st) != nil, Exhausted: exhausted(st), ExhaustedBad: soon(st),
 		Health: Health(st), Spark: view.Spark(st.Trend), SparkClass: "sp-rate",
 	}
 	if math.IsNaN(st.Left) {

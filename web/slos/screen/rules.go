@@ -25,8 +25,8 @@ func ruleRow(st *slo.Status, r *slo.RuleStatus, i int) page.Rule {
 	out := page.Rule{
 		Key: "rule" + strconv.Itoa(i), Class: "ok", Icon: "circle-check", State: "OK",
 		Severity: Severity(r.Severity), Threshold: threshold(r.Threshold),
-		Short: burnRate(r.BurnShort), ShortWindow: view.Span(r.Tier.Short), ShortBad: r.BurnShort > r.Threshold,
-		Long: burnRate(r.BurnLong), LongWindow: view.Span(r.Tier.Long), LongBad: r.BurnLong > r.Threshold,
+		Short: BurnRate(r.BurnShort), ShortWindow: view.Span(r.Tier.Short), ShortBad: r.BurnShort > r.Threshold,
+		Long: BurnRate(r.BurnLong), LongWindow: view.Span(r.Tier.Long), LongBad: r.BurnLong > r.Threshold,
 		Gone: view.Span(r.Exhausted), Before: Left(spentBefore(st, r)), Alerts: alerts(r.Alerts),
 	}
 	if r.Clamped {
@@ -90,7 +90,7 @@ func alerts(n int) string {
 // EventRow is a line of the history of alerts.
 func EventRow(p view.Page, e *slo.Event) []view.Cell {
 	return []view.Cell{
-		{Text: Moment(p, e.At), Title: p.Moment(e.At)}, {Text: EventWord(e.State)}, {Text: e.Tier}, {Text: burnRate(e.BurnLong)},
+		{Text: Moment(p, e.At), Title: p.Moment(e.At)}, {Text: EventWord(e.State)}, {Text: e.Tier}, {Text: BurnRate(e.BurnLong)},
 		{Text: view.Count(float64(e.BadLong)) + " of " + view.Count(float64(e.TotalLong))}, {Text: Left(e.Left)}, {Text: e.Reason, Dim: true},
 	}
 }

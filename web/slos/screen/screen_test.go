@@ -14,9 +14,7 @@ import (
 	"loadline/slo/budget"
 	"loadline/slo/budget/forecast"
 	"loadline/slo/history"
-	"loadline/slo/rule"
 	"loadline/slo/spec"
-	"loadline/web/slos/form"
 	"loadline/web/slos/page"
 	"loadline/web/view"
 )
@@ -76,7 +74,7 @@ func TestShares(t *testing.T) {
 func TestBurnRates(t *testing.T) {
 	f := func(v float64, want string) {
 		t.Helper()
-		if got := burnRate(v); got != want {
+		if got := BurnRate(v); got != want {
 			t.Errorf("%v: %q, want %q", v, got, want)
 		}
 	}
@@ -345,43 +343,6 @@ func TestOutlook(t *testing.T) {
 	}
 	if l := Outlook(onPage(""), &st, forecast.Forecast{}); len(l.Items) != 1 {
 		t.Errorf("%+v", l.Items)
-	}
-}
-
-func TestPreview(t *testing.T) {
-	v := form.New()
-	v.Service = "checkout-api"
-	s, mistakes := v.SLO()
-	if len(mistakes) > 0 {
-		t.Fatal(mistakes)
-	}
-	var out page.Preview
-	Preview(onPage(""), &out, &s, &slo.Preview{})
-	if !strings.Contains(out.Empty, "Nothing of the last 30 days matches") {
-		t.Errorf("empty: %+v", out)
-	}
-	from := now.Add(-PreviewLength).Unix()
-	p := slo.Preview{Result: backtest.Result{
-		Pages: 3, Tickets: 1, Total: 1000, Attained: 0.9995, Left: 0.5, Incidents: make([]backtest.Incident, 3), Caught: 2, Delay: 4 * time.Minute, Tightest: 0.9994,
-		Points: []backtest.Point{{At: from, Left: 1, BurnLong: 1}, {At: now.Unix(), Left: 0.5, BurnLong: 2}},
-		Events: []rule.Change{{Tier: "a", Severity: budget.Page, State: "firing", At: from + 100, BurnLong: 20}, {Tier: "a", Severity: budget.Page, State: "resolved", At: from + 700}, {Tier: "b", Severity: budget.Ticket, State: "firing", At: from + 900}},
-	}}
-	Preview(onPage(""), &out, &s, &p)
-	var facts []string
-	for _, f := range out.Facts {
-		facts = append(facts, f.Value)
-	}
-	if got := strings.Join(facts, "|"); got != "99.950%|50.0%|3 / 1|2 of 3|4 min|99.940%" {
-		t.Errorf("facts %s", got)
-	}
-	if z := out.Burn.Zones; len(z) != 2 || z[1] != (page.Zone{From: from + 100, To: from + 700, Color: "crit"}) || z[0].To != now.Unix() || z[0].Color != "warn" {
-		t.Errorf("zones %+v", z)
-	}
-	if r := out.Alerts.Rows; len(r) != 2 || r[0][1].Text != "Ticket" || r[0][3].Text != "goes on" || r[1][3].Text != "10 min" {
-		t.Errorf("alerts %+v", r)
-	}
-	if !out.Burn.Fixed || !out.Budget.Fixed {
-		t.Error("marking a stretch of the preview would leave the form")
 	}
 }
 

@@ -51,8 +51,8 @@ func Left(share float64) string {
 	return strconv.FormatFloat(v, 'f', 1, 64) + "%"
 }
 
-// burnRate writes how many times too fast a budget is spent.
-func burnRate(v float64) string {
+// BurnRate writes how many times too fast a budget is spent.
+func BurnRate(v float64) string {
 	switch {
 	case math.IsNaN(v):
 		return view.None

@@ -1,4 +1,5 @@
-package screen
+// Package trial shows what a definition of an objective would have done.
+package trial
 
 import (
 	"cmp"
@@ -13,14 +14,15 @@ import (
 	"loadline/slo/rule"
 	"loadline/slo/spec"
 	"loadline/web/slos/page"
+	"loadline/web/slos/screen"
 	"loadline/web/view"
 )
 
-// PreviewLength is how much of the past a definition is tried on.
-const PreviewLength = 30 * 24 * time.Hour
+// Length is how much of the past a definition is tried on.
+const Length = 30 * 24 * time.Hour
 
-// Preview shows what a definition would have done.
-func Preview(p view.Page, out *page.Preview, s *spec.SLO, v *slo.Preview) {
+// Show shows what a definition would have done.
+func Show(p view.Page, out *page.Preview, s *spec.SLO, v *slo.Preview) {
 	o := &s.Objectives[0]
 	out.Promise = spec.Promise(s, o)
 	out.Took = view.Duration(v.Took)
@@ -29,10 +31,10 @@ func Preview(p view.Page, out *page.Preview, s *spec.SLO, v *slo.Preview) {
 		out.Empty = "Nothing of the last 30 days matches. Check the service and its endpoints; what arrives from now on will be counted."
 		return
 	}
-	out.Facts = previewFacts(o, &v.Result)
-	out.Budget, out.Burn = previewCharts(o, &v.Result)
-	out.Alerts = previewAlerts(p, v.Events)
-	out.Incidents = previewIncidents(p, v.Incidents)
+	out.Facts = facts(o, &v.Result)
+	out.Budget, out.Burn = charts(o, &v.Result)
+	out.Alerts = alerts(p, v.Events)
+	out.Incidents = incidents(p, v.Incidents)
 }
 
 // qualityNote says how exact a preview is.
@@ -40,20 +42,20 @@ func qualityNote(p view.Page, q *indicator.Quality) string {
 	switch {
 	case q.Approximate:
 		return fmt.Sprintf("about: durations are known by buckets, bad events are between %s and %s", view.Count(float64(q.BadLow)), view.Count(float64(q.BadHigh)))
-	case q.Source == indicator.FromSpans && !q.From.IsZero() && p.Now.Sub(q.From) < PreviewLength-time.Hour:
-		return "from spans since " + Moment(p, q.From) + "; the rest is counted after you save, in about " + view.Span(max(q.Full, time.Second))
+	case q.Source == indicator.FromSpans && !q.From.IsZero() && p.Now.Sub(q.From) < Length-time.Hour:
+		return "from spans since " + screen.Moment(p, q.From) + "; the rest is counted after you save, in about " + view.Span(max(q.Full, time.Second))
 	case q.Resolution > 10*time.Second:
 		return "older counts are known by " + view.Span(q.Resolution)
 	}
 	return "exact"
 }
 
-func previewFacts(o *spec.Objective, r *backtest.Result) []page.Figure {
-	good := page.Figure{Label: "You would have attained", Value: Percent(r.Attained), NoteClass: "good"}
+func facts(o *spec.Objective, r *backtest.Result) []page.Figure {
+	good := page.Figure{Label: "You would have attained", Value: screen.Percent(r.Attained), NoteClass: "good"}
 	if r.Attained < o.Target.Float() {
 		good.NoteClass = "bad"
 	}
-	rest := page.Figure{Label: "Budget left today", Value: Left(r.Left)}
+	rest := page.Figure{Label: "Budget left today", Value: screen.Left(r.Left)}
 	if r.Left <= 0 {
 		rest.NoteClass = "bad"
 	}
@@ -65,7 +67,7 @@ func previewFacts(o *spec.Objective, r *backtest.Result) []page.Figure {
 	if r.Caught > 0 {
 		delay.Value = view.Span(r.Delay)
 	}
-	tightest := page.Figure{Label: "Tightest objective you meet", Value: Percent(r.Tightest)}
+	tightest := page.Figure{Label: "Tightest objective you meet", Value: screen.Percent(r.Tightest)}
 	if r.Tightest <= 0 {
 		tightest.Value = view.None
 	}
@@ -76,8 +78,8 @@ func previewFacts(o *spec.Objective, r *backtest.Result) []page.Figure {
 	}
 }
 
-// previewCharts are the budget and the burn rate over the whole time.
-func previewCharts(o *spec.Objective, r *backtest.Result) (left, burn page.Chart) {
+// charts are the budget and the burn rate over the whole time.
+func charts(o *spec.Objective, r *backtest.Result) (left, burn page.Chart) {
 	n := len(r.Points)
 	first, last := r.Points[0].At, r.Points[n-1].At
 	step := max((last-first)/int64(max(n-1, 1)), 1)
@@ -86,7 +88,7 @@ func previewCharts(o *spec.Objective, r *backtest.Result) (left, burn page.Chart
 		even[i], rest[i], long[i], short[i] = 1-float64(i)/float64(max(n-1, 1)), pt.Left, pt.BurnLong, pt.BurnShort
 	}
 	st := slo.Status{Window: o.Window, Target: o.Target}
-	left = Budget(&st, slo.BudgetChart{From: time.Unix(first, 0), Step: time.Duration(step) * time.Second, Left: rest, Even: even, Incidents: r.Incidents}, nil, nil)
+	left = screen.Budget(&st, slo.BudgetChart{From: time.Unix(first, 0), Step: time.Duration(step) * time.Second, Left: rest, Even: even, Incidents: r.Incidents}, nil, nil)
 	left.Sub, left.Size, left.Fixed = "30 days; incidents are tinted", "", true
 	burn = page.Chart{Chart: view.Chart{
 		ID: "burn", Title: "Burn rate", Sub: "alerts are tinted", Unit: "burn", Empty: "No rule to compare with",
@@ -96,12 +98,15 @@ func previewCharts(o *spec.Objective, r *backtest.Result) (left, burn page.Chart
 		burn.Series[0].Label, burn.Series[1].Label = view.Span(tiers[0].Long), view.Span(tiers[0].Short)
 	}
 	burn.Y = []view.Numbers{long, short}
-	burn.Lines, burn.Floor = levels(o.Policy.Tiers)
-	if bound(&burn); burn.Most > 0 {
+	burn.Lines, burn.Floor = screen.Levels(o.Policy.Tiers)
+	if screen.Bound(&burn); burn.Most > 0 {
 		burn.Sub = "alerts are tinted; " + burn.Sub
 	}
 	return left, burn
 }
+
+// maxZones is how many stretches of a chart are tinted. More hide it.
+const maxZones = 24
 
 // alertZones are the longest times in which rules would have fired.
 func alertZones(events []rule.Change, end int64) []page.Zone {
@@ -125,14 +130,14 @@ func alertZones(events []rule.Change, end int64) []page.Zone {
 		}
 	}
 	slices.SortStableFunc(out, func(a, b page.Zone) int { return cmp.Compare(b.To-b.From, a.To-a.From) })
-	return out[:min(len(out), 2*maxZones)]
+	return out[:min(len(out), maxZones)]
 }
 
 // maxAlerts is how many alerts the preview lists.
 const maxAlerts = 8
 
-// previewAlerts lists the alerts that there would have been, the newest first.
-func previewAlerts(p view.Page, events []rule.Change) view.Plain {
+// alerts lists the alerts that there would have been, the newest first.
+func alerts(p view.Page, events []rule.Change) view.Plain {
 	t := view.Plain{Title: "Alerts that there would have been", Empty: "Nobody would have been told anything.", Heads: []view.Column{
 		{Label: "Time"}, {Label: "What"}, {Label: "Burn", Numeric: true}, {Label: "Lasted", Numeric: true},
 	}}
@@ -154,7 +159,7 @@ func previewAlerts(p view.Page, events []rule.Change) view.Plain {
 			}
 			at := time.Unix(e.At, 0)
 			t.Rows = append(t.Rows, []view.Cell{
-				{Text: Moment(p, at), Title: p.Moment(at)}, {Text: Severity(string(e.Severity)), Title: e.Reason}, {Text: burnRate(e.BurnLong)}, {Text: lasted},
+				{Text: screen.Moment(p, at), Title: p.Moment(at)}, {Text: screen.Severity(string(e.Severity)), Title: e.Reason}, {Text: screen.BurnRate(e.BurnLong)}, {Text: lasted},
 			})
 			delete(ends, e.Tier)
 		}
@@ -165,8 +170,8 @@ func previewAlerts(p view.Page, events []rule.Change) view.Plain {
 	return t
 }
 
-// previewIncidents lists the incidents that should have been noticed, the newest first.
-func previewIncidents(p view.Page, list []backtest.Incident) view.Plain {
+// incidents lists the incidents that should have been noticed, the newest first.
+func incidents(p view.Page, list []backtest.Incident) view.Plain {
 	t := view.Plain{Title: "Incidents", Sub: "unusually many bad events", Empty: "No stretch of time had unusually many bad events.", Heads: []view.Column{
 		{Label: "Time"}, {Label: "Length", Numeric: true}, {Label: "Bad", Numeric: true}, {Label: "Noticed", Numeric: true},
 	}}
@@ -178,7 +183,7 @@ func previewIncidents(p view.Page, list []backtest.Incident) view.Plain {
 		}
 		at := time.Unix(in.From, 0)
 		t.Rows = append(t.Rows, []view.Cell{
-			{Text: Moment(p, at), Title: p.Moment(at)}, {Text: view.Span(time.Duration(in.To-in.From) * time.Second)}, {Text: view.Count(float64(in.Bad))}, {Text: noticed},
+			{Text: screen.Moment(p, at), Title: p.Moment(at)}, {Text: view.Span(time.Duration(in.To-in.From) * time.Second)}, {Text: view.Count(float64(in.Bad))}, {Text: noticed},
 		})
 	}
 	if len(list) > maxAlerts {
