@@ -252,7 +252,7 @@ func (o *oracle) stepAbsence(at int64) {
 	}
 	after := int64(budget.AbsentAfter(o.target, o.policy, o.window.Nominal()) / time.Second)
 	silent := min(at-last, at-o.from)
-	_, total, _, _, counted := o.period(at)
+	total, counted := o.traffic(at)
 	expected := float64(total) * float64(silent) / float64(counted)
 	switch {
 	case !o.absent && silent >= after && (!o.policy.Guard || expected >= 9.21 || total == 0 && silent >= 86400):

@@ -227,15 +227,15 @@ func (e *evaluation) stepNoData(s *State) string {
 	return ""
 }
 
-// missed reports whether so long without events is no coincidence. With a guard, at the period's rate that must be as
-// improbable as [budget.Alpha]: exp(-9.21). An objective of 40 requests an hour is quiet for three minutes every hour. Where
-// the period has no rate, it takes a day.
+// missed reports whether so long without events is no coincidence. With a guard, at the usual rate that must be as improbable
+// as [budget.Alpha]: exp(-9.21). An objective of 40 requests an hour is quiet for three minutes every hour. Where there is no
+// usual rate, it takes a day.
 func (e *evaluation) missed(silent int64) bool {
 	const enough, day = 9.21, 86_400
-	_, _, counted := e.period()
+	total, counted := e.traffic()
 	silent = min(silent, e.Covered)
-	if e.Total == 0 {
+	if total == 0 {
 		return !e.policy.Guard || silent >= day
 	}
-	return !e.policy.Guard || float64(e.Total/e.unit)*float64(silent) >= enough*counted.Seconds()
+	return !e.policy.Guard || float64(total/e.unit)*float64(silent) >= enough*counted.Seconds()
 }

@@ -174,6 +174,15 @@ func TestSilence(t *testing.T) {
 	saidIs(t, watch(t, "99.9", month, p, budget.Slices{}, 86400, stream...), "180 no-data no_data", "610 no-data data")
 }
 
+// That a calendar's period begins anew hides no silence.
+func TestSilenceOverABoundary(t *testing.T) {
+	w := budget.Window{Calendar: &budget.Calendar{Start: time.Unix(t0, 0).UTC(), Zone: "UTC", N: 1, Unit: 'd'}}
+	p := budget.DefaultPolicy(w)
+	p.NoDataAlert = budget.Ticket
+	said := watch(t, "99.9", w, p, budget.Slices{}, 86_300, segment{8630, 10, 0}, segment{60, 0, 0})
+	saidIs(t, said, "180 no-data no_data")
+}
+
 // An objective that never has events is told after a day.
 func TestNeverAnything(t *testing.T) {
 	p := budget.DefaultPolicy(month)
