@@ -143,11 +143,13 @@ LIMIT ` + strconv.Itoa(places)
 // whole makes a sum of weights a count. What is not whole, because spans stand for others that were not sampled, is rounded
 // up as often as its fraction says, by the slot: rounding to the nearest would lose what is rare in every slot. The sums
 // of a slot are rounded alike, so that bad events stay at most all events.
-func whole(slot int64, sum float64) int64 {
-	// The finalizer of splitmix64.
-	h := uint64(slot) + 0x9e3779b97f4a7c15
+func whole(slot int64, sum float64) int64 { return int64(math.Floor(sum + uniform(slot))) }
+
+// uniform is a number in [0, 1) by the finalizer of splitmix64.
+func uniform(seed int64) float64 {
+	h := uint64(seed) + 0x9e3779b97f4a7c15
 	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
 	h = (h ^ h>>27) * 0x94d049bb133111eb
 	h ^= h >> 31
-	return int64(math.Floor(sum + float64(h>>11)/(1<<53)))
+	return float64(h>>11) / (1 << 53)
 }

@@ -1,6 +1,7 @@
 package indicator
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -123,39 +124,87 @@ func TestRefine(t *testing.T) {
 	f([]events.Measure{a, b}, []events.Measure{part(600, 90), part(610, 10)}, []events.Measure{a, part(600, 90), part(610, 10)})
 }
 
+// TestSpread compares what blocks add up to, because where in a block its events are put is not told.
 func TestSpread(t *testing.T) {
 	r := rollup.Range{From: time.Unix(310, 0), To: time.Unix(1180, 0)}
 	f := func(list []events.Measure, limit events.Bound, resolution time.Duration, want ...Slot) {
 		t.Helper()
-		got, res := spread(r, list, limit)
+		slots, res := spread(r, list, limit)
+		var got []Slot
+		for i, s := range slots {
+			if i > 0 && s.Start <= slots[i-1].Start || s.Bad > s.Total || s.Start < 310 || s.Start >= 1180 {
+				t.Errorf("slot %+v", s)
+			}
+			block := s.Start / 300 * 300
+			if len(got) == 0 || got[len(got)-1].Start != block {
+				got = append(got, Slot{Start: block})
+			}
+			got[len(got)-1].Bad += s.Bad
+			got[len(got)-1].Total += s.Total
+		}
 		if diff := cmp.Diff(want, got); diff != "" || res != resolution {
 			t.Errorf("%v %s", res, diff)
 		}
 	}
 	f(nil, events.Bound{}, sli.Slot)
-	// What is known in slots stays in slots.
-	f([]events.Measure{{Start: 600, Length: 10, Total: 3}, {Start: 890, Length: 10, Total: 2, Bad: 1}}, events.Bound{}, sli.Slot, Slot{Start: 600, Total: 3}, Slot{Start: 890, Total: 2, Bad: 1})
+	f([]events.Measure{{Start: 600, Length: 10, Total: 3}, {Start: 890, Length: 10, Total: 2, Bad: 1}}, events.Bound{}, sli.Slot, Slot{Start: 600, Bad: 1, Total: 5})
 	// Without bad events it does not matter where good ones are.
-	f([]events.Measure{{Start: 600, Length: 300, Total: 3}}, events.Bound{}, sli.Slot, Slot{Start: 640, Total: 1}, Slot{Start: 740, Total: 1}, Slot{Start: 840, Total: 1})
-	f([]events.Measure{{Start: 600, Length: 300, Total: 3, Bad: 1}}, events.Bound{}, 5*time.Minute, Slot{Start: 640, Total: 1}, Slot{Start: 740, Total: 1, Bad: 1}, Slot{Start: 840, Total: 1})
+	f([]events.Measure{{Start: 600, Length: 300, Total: 7}}, events.Bound{}, sli.Slot, Slot{Start: 600, Total: 7})
+	f([]events.Measure{{Start: 600, Length: 300, Total: 7, Bad: 2}}, events.Bound{}, 5*time.Minute, Slot{Start: 600, Bad: 2, Total: 7})
 	// The ends of the range cut blocks.
-	f([]events.Measure{{Start: 300, Length: 300, Total: 29}, {Start: 900, Length: 300, Total: 28}}, events.Bound{}, sli.Slot, append(each(310, 600), each(900, 1180)...)...)
+	f([]events.Measure{{Start: 300, Length: 300, Total: 30}, {Start: 900, Length: 300, Total: 60, Bad: 30}}, events.Bound{}, 5*time.Minute, Slot{Start: 300, Total: 29}, Slot{Start: 900, Bad: 28, Total: 56})
+	// A bad block outside of the range does not make what is inside coarse.
+	f([]events.Measure{{Start: 0, Length: 300, Total: 30, Bad: 1}, {Start: 600, Length: 10, Total: 1, Bad: 1}}, events.Bound{}, sli.Slot, Slot{Start: 600, Bad: 1, Total: 1})
 	// A quarter of a bucket, and certain ones.
-	f([]events.Measure{{Start: 600, Length: 10, Total: 8, Above: 1, Cut: 4}}, events.Bound{Bucket: 3, Share: 0.25}, sli.Slot, Slot{Start: 600, Total: 8, Bad: 2})
+	f([]events.Measure{{Start: 600, Length: 10, Total: 8, Above: 1, Cut: 4}}, events.Bound{Bucket: 3, Share: 0.25}, sli.Slot, Slot{Start: 600, Bad: 2, Total: 8})
 }
 
-// each has one event in every slot.
-func each(from, to int64) (list []Slot) {
-	for at := from; at < to; at += 10 {
-		list = append(list, Slot{Start: at, Total: 1})
+func TestBadBetween(t *testing.T) {
+	r := rollup.Range{From: time.Unix(310, 0), To: time.Unix(1180, 0)}
+	f := func(limit events.Bound, low, high int64, list ...events.Measure) {
+		t.Helper()
+		if l, h := badBetween(r, list, limit); l != low || h != high {
+			t.Errorf("%+v: %d to %d, want %d to %d", list, l, h, low, high)
+		}
 	}
-	return list
+	f(events.Bound{}, 0, 0)
+	f(events.Bound{}, 3, 3, events.Measure{Start: 600, Length: 10, Bad: 1, Above: 2, Cut: 4})
+	f(events.Bound{Share: 0.1}, 3, 7, events.Measure{Start: 600, Length: 10, Bad: 1, Above: 2, Cut: 4})
+	f(events.Bound{}, 28, 28, events.Measure{Start: 0, Length: 300, Bad: 9}, events.Measure{Start: 900, Length: 300, Bad: 30})
+}
+
+func TestLevelsOf(t *testing.T) {
+	now := querytest.Base
+	since10s, since5m, since1h := now.Add(-15*24*time.Hour), now.Add(-100*24*time.Hour), now.Add(-400*24*time.Hour)
+	f := func(from, to time.Duration, durations bool, want ...string) {
+		t.Helper()
+		var got []string
+		for _, l := range levelsOf(rollup.Range{From: now.Add(-from), To: now.Add(-to)}, since10s, since5m, since1h, durations) {
+			got = append(got, fmt.Sprint(l.tier.Table, " ", l.worst))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%v to %v ago: %s", from, to, diff)
+		}
+	}
+	const day = 24 * time.Hour
+	f(time.Hour, 0, true, "red_10s 0")
+	f(day, 0, true, "red_5m 0", "red_10s 288")
+	f(16*day, 16*day-time.Hour, true, "red_5m 0", "red_10s 288")
+	f(30*day, 0, false, "red_5m 0", "red_10s 288")
+	f(30*day, 0, true, "red_1h 0", "red_5m 72", "red_10s 72")
+	f(90*day, 0, false, "red_1h 0", "red_5m 72", "red_10s 288")
+	f(200*day, 200*day-time.Hour, false, "red_1h 0", "red_5m 72", "red_10s 288")
+	// Where a finer tier has all that there is, the range need not be.
+	since1h = since5m.Add(-20 * time.Minute)
+	f(200*day, 190*day, false, "red_5m 0", "red_10s 288")
+	since10s, since5m = time.Time{}, time.Time{}
+	f(time.Hour, 0, true, "red_1h 0", "red_5m 72", "red_10s 288")
 }
 
 // TestRounder spreads random counts: sums stay within one of the truth, and no slot has more bad events than events.
 func TestRounder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	var bad, total rounder
+	bad, total := newRounder(1), newRounder(1)
 	var badSum, totalSum float64
 	var gotBad, gotTotal int64
 	for range 10_000 {
@@ -186,9 +235,9 @@ func TestWorst(t *testing.T) {
 			t.Errorf("%v %d: %s", limit, n, diff)
 		}
 	}
-	f(events.Bound{}, 1, 4, 5, 1)
-	f(events.Bound{Share: 1}, 2, 3, 4, 5, 1)
-	f(events.Bound{}, 4, 4, 2, 5, 3, 1)
+	f(events.Bound{}, 1, 5, 1, 4)
+	f(events.Bound{Share: 1}, 2, 5, 1, 3, 4)
+	f(events.Bound{}, 4, 5, 1, 4, 2, 3)
 	f(events.Bound{}, 5, 1, 2, 3, 4, 5)
 	list = nil
 	f(events.Bound{}, 5)
@@ -215,12 +264,36 @@ func TestPreviewLevels(t *testing.T) {
 		f(errors, length, sli.Slot)
 		f(slow, length, sli.Slot)
 	}
-	// Past the retention of the fine tier, what is left is spread.
-	querytest.Exec(t, db, "TRUNCATE TABLE red_10s")
-	list, q, err := Preview(t.Context(), db, sli.Indicator{Service: "web", Bad: errors.Bad}, querytest.Base.Add(-24*time.Hour), querytest.Base.Add(24*time.Hour))
-	if bad, total := sums(list); err != nil || total != 2400 || bad != 103 || q.Resolution != 5*time.Minute || q.BadLow != 103 {
-		t.Errorf("%d of %d, %+v, %v", bad, total, q, err)
+}
+
+// TestPreviewPast asks about times of which only coarser tiers are kept: parts of a range add up to the whole, however
+// they are cut.
+func TestPreviewPast(t *testing.T) {
+	db := querytest.New(t, traffic()...)
+	ind := sli.Indicator{Service: "web", Bad: sli.Bad{Errors: true}}
+	f := func(resolution time.Duration) {
+		t.Helper()
+		whole, q, err := Preview(t.Context(), db, ind, querytest.Base.Add(-24*time.Hour), querytest.Base.Add(24*time.Hour))
+		if bad, total := sums(whole); err != nil || total != 2400 || bad != 103 || q.Resolution != resolution || q.BadLow != 103 || q.BadHigh != 103 {
+			t.Errorf("%d of %d, %+v, %v", bad, total, q, err)
+		}
+		var parts []Slot
+		for at := -50 * time.Second; at < 2*time.Hour; at += 7*time.Minute + 10*time.Second {
+			list, _, err := Preview(t.Context(), db, ind, querytest.Base.Add(at), querytest.Base.Add(at+7*time.Minute+10*time.Second))
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts = append(parts, list...)
+		}
+		if diff := cmp.Diff(whole, parts); diff != "" {
+			t.Errorf("of %v: %s", resolution, diff)
+		}
 	}
+	f(sli.Slot)
+	querytest.Exec(t, db, "TRUNCATE TABLE red_10s")
+	f(5 * time.Minute)
+	querytest.Exec(t, db, "TRUNCATE TABLE red_5m")
+	f(time.Hour)
 }
 
 // TestWhole loses nothing of what is rare in every slot.
