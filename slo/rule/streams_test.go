@@ -142,6 +142,10 @@ func TestMarksOfCalendar(t *testing.T) {
 	hour := []segment{{100, 10, 0}, {1, 0, 20}, {159, 10, 0}, {1, 0, 20}, {99, 10, 0}}
 	said := watch(t, "99", w, p, budget.Slices{}, 0, slices.Concat(hour, hour)...)
 	saidIs(t, said, "1010 budget-50 budget", "2610 budget-0 budget", "4610 budget-50 budget", "6210 budget-0 budget")
+	// What is said at the end of a period is said of that period.
+	hour = []segment{{359, 10, 0}, {1, 0, 20}}
+	said = watch(t, "99", w, p, budget.Slices{}, 0, slices.Concat(hour, hour)...)
+	saidIs(t, said, "3600 budget-50 budget", "7200 budget-50 budget")
 }
 
 // V25: ten minutes after its creation an objective fires as a mature one does, and not four tiers at the first bad event.
