@@ -33,14 +33,14 @@ func newDefinitions() *definitions {
 
 // keys returns the keys of what is in force, in order.
 func (d *definitions) keys() []key {
-	var out []key
-	for k, o := range d.stored {
-		if !o.Deleted {
-			out = append(out, k)
-		}
-	}
-	slices.SortFunc(out, func(a, b key) int { return cmp.Or(strings.Compare(a.kind, b.kind), strings.Compare(a.name, b.name)) })
-	return out
+	return slices.DeleteFunc(sorted(d.stored), func(k key) bool { return d.stored[k].Deleted })
+}
+
+// sorted returns the keys of a map in order.
+func sorted[V any](m map[key]V) []key {
+	return slices.SortedFunc(maps.Keys(m), func(a, b key) int {
+		return cmp.Or(strings.Compare(a.kind, b.kind), strings.Compare(a.name, b.name))
+	})
 }
 
 func (d *definitions) clone() *definitions {
@@ -105,15 +105,13 @@ func (d *definitions) edited(edits []edit) *definitions {
 
 // resolve works out the SLOs and problems.
 func (d *definitions) resolve() {
-	keys := slices.SortedFunc(maps.Keys(d.parsed), func(a, b key) int {
-		return cmp.Or(strings.Compare(a.kind, b.kind), strings.Compare(a.name, b.name))
-	})
+	keys := sorted(d.parsed)
 	objects := make([]definition.Object, len(keys))
 	for i, k := range keys {
 		objects[i] = d.parsed[k]
 	}
 	d.slos, d.problems = definition.Resolve(objects)
-	for _, k := range d.keys() {
+	for _, k := range sorted(d.broken) {
 		d.problems = append(d.problems, d.broken[k]...)
 	}
 }
