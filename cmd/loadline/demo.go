@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -114,12 +115,12 @@ func runDemo(ctx context.Context, cfg config.Config, o demoOptions, out io.Write
 			openBrowser(ctx, s.URL())
 		}
 		o.shop.Endpoint = s.GRPCAddr()
-		playShop(ctx, o.shop, log.With("component", "demo"))
+		playShop(ctx, o.shop, s.Define, log.With("component", "demo"))
 	})
 }
 
 // playShop makes up the past and plays the present at the same time, so that the page has both soon.
-func playShop(ctx context.Context, shop demo.Config, log *slog.Logger) {
+func playShop(ctx context.Context, shop demo.Config, define func(ctx context.Context, author, text string) error, log *slog.Logger) {
 	shop.Start = time.Now()
 	shop.Failed = func(err error) { log.Warn("telemetry of the shop is not taken", "error", err) }
 	var both sync.WaitGroup
@@ -136,7 +137,10 @@ func playShop(ctx context.Context, shop demo.Config, log *slog.Logger) {
 				return
 			}
 			log.Info("the shop's past is complete", attrs...)
+			promise(ctx, define, log)
 		})
+	} else {
+		promise(ctx, define, log)
 	}
 	both.Go(func() {
 		if err := demo.Run(ctx, shop); err != nil {
@@ -144,6 +148,18 @@ func playShop(ctx context.Context, shop demo.Config, log *slog.Logger) {
 		}
 	})
 	both.Wait()
+}
+
+// promises are the SLOs of the shop.
+//
+//go:embed demo.yaml
+var promises string
+
+// promise puts the shop's SLOs in force.
+func promise(ctx context.Context, define func(ctx context.Context, author, text string) error, log *slog.Logger) {
+	if err := define(ctx, "demo", promises); err != nil && ctx.Err() == nil {
+		log.Error("the shop promises nothing", "error", err)
+	}
 }
 
 // openBrowser shows a page to the person at the terminal, if the system knows how. A failure is not worth a word: the

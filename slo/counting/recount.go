@@ -19,7 +19,7 @@ var backfillEvents = metrics.NewCounter(`loadline_slo_backfill_events_total`)
 // How the past is counted: in stretches that take about chunkTime, the newest first.
 const (
 	firstChunk = 10 * time.Minute
-	maxChunk   = 24 * time.Hour
+	maxChunk   = 7 * 24 * time.Hour
 	chunkTime  = time.Second
 )
 
@@ -102,7 +102,7 @@ func (c *Counter) backfill(ctx context.Context, i counted, kept indicator.Kept, 
 		silent = len(slots) == 0
 	}
 	if i.definition.Spans == nil && silent && length == maxChunk {
-		wanted, from = b.Done, b.Done // a day without a sample: there was nothing to measure before
+		wanted, from = b.Done, b.Done // a week without a sample: there was nothing to measure before
 	}
 	b.Done, b.Error = min(b.Done, from), ""
 	b.Finished = b.Done <= wanted

@@ -65,6 +65,15 @@ func (s *Server) openObjectives(ctx context.Context) error {
 	return nil
 }
 
+// Define puts the definitions of SLOs in a text in force. It may be called while the server runs.
+func (s *Server) Define(ctx context.Context, author, text string) error {
+	report, err := s.objectives.Registry().Apply(ctx, time.Now(), registry.Change{Author: author, Source: "api", Text: text})
+	if err == nil && report.Refused {
+		err = report.Problems[0]
+	}
+	return err
+}
+
 // queryRange evaluates a PromQL expression for the SLO engine. Counters are taken from their start timestamps, so that the
 // first event of a series counts.
 func (s *Server) queryRange(ctx context.Context, expr string, from, to time.Time, step time.Duration) ([][]float64, error) {
