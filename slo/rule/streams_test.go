@@ -78,6 +78,20 @@ func TestBlip(t *testing.T) {
 	saidIs(t, said, "60 page-fast firing", "360 page-fast resolved")
 }
 
+// V15: with other periods the windows of tiers are others, and so are the seconds at which a total outage is seen.
+func TestOtherPeriods(t *testing.T) {
+	f := func(days int64, want ...string) {
+		t.Helper()
+		w := budget.Window{Length: time.Duration(days) * budget.Day}
+		p := budget.Policy{Tiers: budget.DefaultTiers(w)}
+		said := watch(t, "99.9", w, p, budget.Slices{}, days*86_400, segment{days * 8640, 1000, 0}, segment{60, 0, 1000})
+		saidIs(t, only(said, "page"), want...)
+	}
+	f(7, "20 page-fast firing", "40 page-slow firing")
+	f(28, "50 page-fast firing", "130 page-slow firing")
+	f(90, "60 page-fast firing", "130 page-slow firing")
+}
+
 // V05b: a burn rate of 10 pages only after 3.6 hours.
 func TestBlindSpot(t *testing.T) {
 	said := watch(t, "99.9", month, plain(), budget.Slices{}, healthy*10, before, segment{1400, 990, 10})
