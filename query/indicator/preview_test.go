@@ -159,6 +159,38 @@ func TestSpread(t *testing.T) {
 	f([]events.Measure{{Start: 600, Length: 10, Total: 8, Above: 1, Cut: 4}}, events.Bound{Bucket: 3, Share: 0.25}, sli.Slot, Slot{Start: 600, Bad: 2, Total: 8})
 }
 
+// TestWeights counts spans that stand for others: sums are right although no slot's is whole, and what is rare in every
+// slot is not lost.
+func TestWeights(t *testing.T) {
+	var spans []querytest.Span
+	var bad, total float64
+	for i := range 3600 {
+		s := querytest.Span{At: time.Duration(i) * time.Second, Span: i + 1, Service: "web", Operation: "GET /", HTTP: 200, Weight: 12.3}
+		if i%20 == 0 {
+			s.HTTP, s.Weight = 500, 0.4
+			bad += s.Weight
+		}
+		total += s.Weight
+		spans = append(spans, s)
+	}
+	db := querytest.New(t, spans...)
+	ind := sli.Indicator{Service: "web", Bad: sli.Bad{Errors: true}}
+	from, to := querytest.Base, querytest.Base.Add(time.Hour)
+	counted, err := Count(t.Context(), db, ind, from, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	previewed, _, err := Preview(t.Context(), db, ind, from, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range [][]Slot{counted, previewed} {
+		if b, n := sums(list); math.Abs(float64(b)-bad) > 0.2*bad || math.Abs(float64(n)-total) > 0.001*total {
+			t.Errorf("%d of %d, want %v of %v", b, n, bad, total)
+		}
+	}
+}
+
 func TestBadBetween(t *testing.T) {
 	r := rollup.Range{From: time.Unix(310, 0), To: time.Unix(1180, 0)}
 	f := func(limit events.Bound, low, high int64, list ...events.Measure) {
