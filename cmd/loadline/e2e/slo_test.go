@@ -190,6 +190,7 @@ func (p *process) objective(name string) (wire.Objective, error) {
 // sloTest is a running server with two SLOs, and the shop whose promises they are.
 type sloTest struct {
 	*process
+	whole   *testing.T // the processes live as long as this test
 	shop    *shop
 	dir     string
 	files   string
@@ -202,7 +203,7 @@ type sloTest struct {
 // of history before anybody promised anything.
 func TestSLO(t *testing.T) {
 	q := &sloTest{
-		dir: t.TempDir(), files: t.TempDir(),
+		whole: t, dir: t.TempDir(), files: t.TempDir(),
 		shop: &shop{client: &http.Client{Timeout: 10 * time.Second}, sent: map[string]map[int64][2]uint64{}},
 	}
 	if err := os.WriteFile(filepath.Join(q.files, "rare.yaml"), []byte(rareSLO), 0o644); err != nil {
@@ -244,7 +245,7 @@ func TestSLO(t *testing.T) {
 // start starts the server, on the same data after the first time.
 func (q *sloTest) start(t *testing.T) {
 	t.Helper()
-	q.process = serve(t, q.dir, "--slo.path", q.files)
+	q.process = serve(q.whole, q.dir, "--slo.path", q.files)
 	q.shop.target.Store(&addresses{grpc: q.grpc, http: q.http})
 }
 
@@ -308,7 +309,7 @@ func (q *sloTest) page(t *testing.T) {
 			return err
 		}
 		for _, e := range events {
-			if e.State == "firing" && e.Severity == "page" {
+			if e.State == "firing" && e.Rule == "page-fast" {
 				q.paged = e
 			}
 		}
@@ -494,7 +495,7 @@ func (q *sloTest) commandLine(t *testing.T) {
 		}
 	}
 	f("", 0, "rare-availability", "slo", "list")
-	f("", 0, "breached, ", "slo", "list", "--service", "busy")
+	f("", 0, "page-fast firing", "slo", "list", "--service", "busy")
 	f("", 0, "slo: busy-availability\n", "slo", "export", "busy-availability")
 	f("", 0, "apiVersion: openslo/v1", "slo", "export", "--format", "openslo")
 	f("", 3, "of the budget is left, less than 10%", "slo", "check", "busy-availability", "--min-budget", "10%")
@@ -578,10 +579,14 @@ func (q *sloTest) deleted(t *testing.T) {
 	if code, out := q.loadline(t, "", "slo", "delete", "busy-availability"); code != 0 || !strings.Contains(out, "deleted") {
 		t.Fatalf("exit code %d: %s", code, out)
 	}
-	var list []wire.Objective
-	if err := q.slos("?"+url.Values{"service": {"busy"}}.Encode(), &list); err != nil || len(list) != 0 {
-		t.Errorf("%d objectives, %v", len(list), err)
-	}
+	eventually(t, 10*time.Second, func() error {
+		var list []wire.Objective
+		err := q.slos("?"+url.Values{"service": {"busy"}}.Encode(), &list)
+		if err == nil && len(list) != 0 {
+			err = fmt.Errorf("%d objectives", len(list))
+		}
+		return err
+	})
 	if code, out := q.loadline(t, "", "slo", "history", "busy-availability"); code != 0 || !strings.Contains(out, "deleted") {
 		t.Errorf("exit code %d: %s", code, out)
 	}

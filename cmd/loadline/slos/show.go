@@ -121,8 +121,8 @@ func objectiveDetails(b *strings.Builder, o *wire.Objective) {
 	facts.add("state", state(o))
 	facts.add("attained", fmt.Sprintf("%s (%s of %s events bad)", percent(o.Attained), count(o.Bad), count(o.Total)))
 	facts.add("budget left", percent(o.Left))
-	if !o.Rolling {
-		facts.add("budget at the end", percent(o.Projected))
+	if o.Projected != o.Left {
+		facts.add("of a whole period", percent(o.Projected))
 	}
 	facts.add("burn 1h", factor(o.Burn1h))
 	facts.add("gone in", gone(o))

@@ -86,10 +86,10 @@ type Objective struct {
 	Low       Number    `json:"attained_low"` // bounds of attained with 95 % confidence
 	High      Number    `json:"attained_high"`
 	Left      Number    `json:"budget_left"`      // below 0 when overspent
-	Projected Number    `json:"budget_projected"` // at the end of a calendar period
+	Projected Number    `json:"budget_projected"` // of a whole period, if the rest of it has as much traffic and no bad events
 	OneBad    Number    `json:"one_bad"`          // share of the budget that one bad event takes
 	Burn1h    Number    `json:"burn_1h"`
-	Exhausted *Number   `json:"exhausted_in_seconds"` // at the burn rate of the last hour; null if never
+	Exhausted *Number   `json:"exhausted_in_seconds"` // at the burn rate of the last hour; null if never, 0 if it is gone
 
 	Rules    []Rule    `json:"rules"`
 	Trend    []Number  `json:"trend,omitempty"` // budget left at 30 moments of the window, the newest last
