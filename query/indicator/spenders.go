@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
 	"loadline/internal/clickhouse"
 	"loadline/internal/sli"
@@ -77,21 +78,24 @@ func WhoSpent(ctx context.Context, db *clickhouse.DB, ind sli.Indicator, from, t
 		return out, nil
 	}
 	out.Covered = part.Covered
-	dims, err := countDimensions(ctx, db, ind, part)
-	if err != nil {
+	var dims, sampled []breakdown
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		if dims, err = countDimensions(ctx, db, ind, part); err != nil {
+			return err
+		}
+		return nameInstances(ctx, db, dims)
+	})
+	g.Go(func() (err error) {
+		sampled, err = sampleCauses(ctx, db, ind, part)
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return out, err
 	}
 	whole := dims[0].sum()
 	out.Bad, out.Total = int64(math.Round(whole[0])), int64(math.Round(whole[0]+whole[1]))
-	dims = dims[1:]
-	if err := nameInstances(ctx, db, dims); err != nil {
-		return out, err
-	}
-	sampled, err := sampleCauses(ctx, db, ind, part)
-	if err != nil {
-		return out, err
-	}
-	for _, d := range append(dims, sampled...) {
+	for _, d := range append(dims[1:], sampled...) {
 		out.Dimensions = append(out.Dimensions, d.dimension())
 	}
 	return out, nil
