@@ -438,3 +438,33 @@ func TestWords(t *testing.T) {
 	f(printable("a\x1b[2J"), `"a\x1b[2J"`)
 	f(printable(`say "é"`), `say "é"`)
 }
+
+// Files are checked without a server.
+func TestLint(t *testing.T) {
+	s := newServer(t, nil)
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	const good = "slo: checkout\nservice: web\ngood: no errors\nobjective: 99.9% over 30 days\n"
+	code, out, stderr := s.run(t, "", "lint", write("a.yaml", good))
+	if code != fault.OK || !strings.HasPrefix(out, "checkout: 99.9% of ") || stderr != "" || s.asked != "" {
+		t.Errorf("exit code %d, %q, %q, asked %q", code, out, stderr, s.asked)
+	}
+	bad := write("b.yaml", strings.NewReplacer("checkout", "search", "99.9%", "120%").Replace(good))
+	code, out, stderr = s.run(t, "", "lint", dir)
+	if code != fault.Failed || out != "" || !strings.HasPrefix(stderr, "error: "+bad+":4:") {
+		t.Errorf("exit code %d, %q, %q", code, out, stderr)
+	}
+	if code, _, stderr := s.run(t, "", "lint", filepath.Join(dir, "none.yaml")); code != fault.Usage || !strings.Contains(stderr, "none.yaml") {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
+	// What is in force on the server only is not known here.
+	if code, _, stderr := s.run(t, "slo: journey\nservice: shop\ncombine: all of checkout, payment\nobjective: 99% over 30 days\n", "lint", "-"); code == fault.OK || !strings.Contains(stderr, "payment") {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
+}
