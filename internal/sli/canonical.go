@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -144,7 +143,7 @@ func (m Matcher) canonical() (Matcher, error) {
 		if len(m.Value) > maxExpression {
 			return m, fmt.Errorf("matcher of %q: expression is longer than %d bytes", m.Key, maxExpression)
 		}
-		if _, err := regexp.Compile(Whole(m.Value)); err != nil {
+		if err := checkExpression(m.Value); err != nil {
 			return m, fmt.Errorf("matcher of %q: expression %q: %w", m.Key, m.Value, err)
 		}
 	default:
