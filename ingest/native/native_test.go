@@ -3,6 +3,7 @@ package native_test
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -109,6 +110,47 @@ func TestRoundTrip(t *testing.T) {
 				t.Fatalf("in reverse order (-want +got):\n%.2000s", cmp.Diff(reversed, got))
 			}
 		})
+	}
+}
+
+// What was appended can be read until Reset.
+func TestReading(t *testing.T) {
+	long := strings.Repeat("x", 300) // its length takes two bytes
+	text, labels, low := native.NewStrings(), native.NewMap(), native.NewLowCardinality()
+	for range 2 {
+		for _, s := range []string{"", "a", long} {
+			text.AppendString(s)
+			low.Append([]byte(s))
+		}
+		labels.Close()
+		labels.Append([]byte("k"), []byte("v"))
+		labels.Append([]byte("l"), []byte(long))
+		labels.Close()
+		labels.Append([]byte("l"), nil)
+		labels.Close()
+		got := []string{string(text.Row(0)), string(text.Row(1)), string(text.Row(2))}
+		for row := range labels.Rows() {
+			keys, first := labels.Row(row)
+			for i, key := range keys {
+				got = append(got, fmt.Sprintf("%d %s", row, labels.Keys.Value(key)), string(labels.Value(first+i)))
+			}
+		}
+		want := []string{"", "a", long, "1 k", "v", "1 l", long, "2 l", ""}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		if n, ok := low.Find("a"); !ok || low.Value(n) != "a" {
+			t.Errorf("number %d, %v", n, ok)
+		}
+		if _, ok := low.Find("missing"); ok {
+			t.Error("a value that was not added is found")
+		}
+		text.Reset()
+		labels.Reset()
+		low.Reset()
+		if _, ok := low.Find("a"); ok {
+			t.Error("a forgotten value is found")
+		}
 	}
 }
 

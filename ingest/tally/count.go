@@ -11,12 +11,11 @@ import (
 type Counter struct {
 	view     spans.View
 	services []*serviceSpans // by dictionary number, nil for those of which nothing is counted
-	byName   map[*service]*serviceSpans
 	numbers  map[class]int32
-	classes  []judged
+	classes  []judged    // by number
 	answers  []judgement // of the classes
 	places   map[place]int32
-	cells    []cell
+	cells    []cell    // by place
 	counts   []float64 // of the cells
 	pairs    map[[2]uint64]uint64
 	groups   map[string]uint64
@@ -62,8 +61,8 @@ type cell struct {
 // NewCounter returns a counter.
 func NewCounter() *Counter {
 	return &Counter{
-		byName: map[*service]*serviceSpans{}, numbers: map[class]int32{}, places: map[place]int32{},
-		pairs: map[[2]uint64]uint64{}, groups: map[string]uint64{}, sums: newSums(),
+		numbers: map[class]int32{}, places: map[place]int32{}, pairs: map[[2]uint64]uint64{}, groups: map[string]uint64{},
+		sums: newSums(),
 	}
 }
 
@@ -88,7 +87,6 @@ func (c *Counter) Count(set *Set, view spans.View, dst []byte) (record []byte, r
 // reset forgets the segment before and finds the services that are counted in this one.
 func (c *Counter) reset(set *Set, view spans.View) {
 	c.view = view
-	clear(c.byName)
 	clear(c.numbers)
 	clear(c.places)
 	clear(c.pairs)
