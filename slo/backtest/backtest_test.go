@@ -71,9 +71,14 @@ func TestResult(t *testing.T) {
 func TestNothing(t *testing.T) {
 	o := standard(t)
 	o.Policy.NoDataAlert = budget.Page
-	r := Run(o, History{From: t0, To: t0 + day, Since: t0, Grid: true})
+	r := Run(o, History{From: t0, To: t0 + day/2, Since: t0, Grid: true})
 	if !math.IsNaN(r.Attained) || r.Tightest != 0 || r.Left != 1 || len(r.Incidents) != 0 || len(r.Events) != 0 {
-		t.Errorf("result %+v", r)
+		t.Errorf("attained %v, tightest %v, left %v, incidents %v, events %v", r.Attained, r.Tightest, r.Left, r.Incidents, r.Events)
+	}
+	for _, c := range r.Grid {
+		if c.PagesPerWeek+c.TicketsPerWeek != 0 || c.Left != 1 {
+			t.Errorf("cell %+v", c)
+		}
 	}
 	for _, p := range r.Points {
 		if !math.IsNaN(p.Left) {
