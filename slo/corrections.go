@@ -12,19 +12,6 @@ import (
 	"loadline/slo/store"
 )
 
-// Corrections returns the corrections of an SLO, withdrawn ones too, the latest first.
-func (e *Engine) Corrections(ctx context.Context, name string) ([]Correction, error) {
-	rows, err := e.store.Corrections(ctx, name)
-	if err != nil {
-		return nil, fmt.Errorf("read corrections: %w", err)
-	}
-	out := make([]Correction, len(rows))
-	for i, r := range rows {
-		out[i] = Correction(r)
-	}
-	return out, nil
-}
-
 // maxCorrection bounds a correction: what is longer is a change of the objective.
 const maxCorrection = 31 * budget.Day
 

@@ -180,9 +180,10 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // loop follows the counts, evaluates when a slot is complete, and takes in new definitions.
 func (e *Engine) loop(ctx context.Context) {
-	tick, minutely := time.NewTicker(tickEvery), time.NewTicker(minutelyEvery)
+	tick, minutely, check := time.NewTicker(tickEvery), time.NewTicker(minutelyEvery), time.NewTicker(checkEvery)
 	defer tick.Stop()
 	defer minutely.Stop()
+	defer check.Stop()
 	changed := e.cfg.Registry.Changed()
 	for {
 		var err error
@@ -200,6 +201,8 @@ func (e *Engine) loop(ctx context.Context) {
 			err = e.reconcile(ctx, time.Now())
 		case <-minutely.C:
 			err = e.minutely(ctx)
+		case <-check.C:
+			err = e.check(ctx)
 		}
 		switch {
 		case ctx.Err() != nil:

@@ -373,6 +373,28 @@ objective: 99% over 7 days
 
 func flat(e *Engine) []tracker.View { return e.Views() }
 
+// TestCheck finds out that memory is not what is stored, and mends it.
+func TestCheck(t *testing.T) {
+	ctx, db := t.Context(), chtest.New(t)
+	r := newRig(t, db, "", defined)
+	r.apply(defined, checkout)
+	id, end := r.counted[0].ID, start.Add(2*time.Hour)
+	r.write(id, slotsOf(start, end, 1, 100)...)
+	r.run(end.Add(-time.Minute), end)
+	r.must(r.check(ctx))
+	if n := mismatches.Get(); n != 0 {
+		t.Fatalf("%d mismatches of what is right", n)
+	}
+	r.now().Put(id, "", end.Add(-time.Minute).Unix(), 5, 5)
+	r.must(r.check(ctx))
+	if n := mismatches.Get(); n != 1 {
+		t.Errorf("%d mismatches", n)
+	}
+	if s, _ := r.Status(Ref{SLO: "checkout-availability"}); s.Bad != 720 || s.Total != 72_000 {
+		t.Errorf("mended to %d of %d", s.Bad, s.Total)
+	}
+}
+
 // TestRun lets the loop do all that.
 func TestRun(t *testing.T) {
 	db := chtest.New(t)

@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"loadline/internal/sli"
+	"loadline/slo/history"
 	"loadline/slo/rule"
 	"loadline/slo/store"
 	"loadline/slo/store/counts"
-	"loadline/slo/tracker"
 )
 
 // slot is the length of a slot in seconds.
@@ -58,20 +58,12 @@ func (e *Engine) evaluate(ctx context.Context, now time.Time) error {
 	}
 	var events []Event
 	for _, c := range t.Advance(to, to-from > quietAfter*slot) {
-		events = append(events, eventOf(c, now))
+		events = append(events, history.EventOf(c, now))
 	}
 	evaluateSeconds.UpdateDuration(began)
 	err := e.record(ctx, events)
 	e.tell()
 	return err
-}
-
-func eventOf(c tracker.Event, seen time.Time) Event {
-	return Event{
-		Ref: c.Ref, Tier: c.Tier, Severity: string(c.Severity), State: c.State, At: time.Unix(c.At, 0).UTC(), Seen: seen,
-		BurnLong: c.BurnLong, BurnShort: c.BurnShort, Threshold: c.Threshold, BadLong: c.BadLong, TotalLong: c.TotalLong,
-		BadShort: c.BadShort, TotalShort: c.TotalShort, Left: c.Left, Coverage: c.Coverage, Reason: c.Reason,
-	}
 }
 
 // maxUnsaved bounds the events that wait for a database that is away.
@@ -84,12 +76,8 @@ func (e *Engine) record(ctx context.Context, events []Event) error {
 		e.unsaved = slices.Delete(e.unsaved, 0, len(e.unsaved)-maxUnsaved)
 	}
 	if len(e.unsaved) > 0 {
-		rows := make([]store.Event, len(e.unsaved))
-		for i, ev := range e.unsaved {
-			rows[i] = storedEvent(ev)
-		}
-		if err := e.store.AddEvents(ctx, rows); err != nil {
-			return fmt.Errorf("store events: %w", err)
+		if err := e.Record(ctx, e.unsaved); err != nil {
+			return err
 		}
 		for _, ev := range e.unsaved {
 			if ev.State == rule.ChangeFiring {
@@ -101,15 +89,6 @@ func (e *Engine) record(ctx context.Context, events []Event) error {
 		e.unsaved = e.unsaved[:0]
 	}
 	return e.saveStates(ctx)
-}
-
-func storedEvent(ev Event) store.Event {
-	return store.Event{
-		SLO: ev.SLO, Objective: ev.Objective, Group: ev.Group, Tier: ev.Tier, At: ev.At, State: ev.State, Severity: ev.Severity,
-		Seen: ev.Seen, BurnLong: ev.BurnLong, BurnShort: ev.BurnShort, Threshold: ev.Threshold, BadLong: ev.BadLong,
-		TotalLong: ev.TotalLong, BadShort: ev.BadShort, TotalShort: ev.TotalShort, Left: ev.Left, Coverage: ev.Coverage,
-		Reason: ev.Reason,
-	}
 }
 
 // saveStates stores the states that are not as they were stored last.

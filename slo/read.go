@@ -24,13 +24,6 @@ func (e *Engine) Statuses() []Status {
 
 // Status returns the status of an objective, or of a group of it. An empty objective is the first one of the SLO.
 func (e *Engine) Status(ref Ref) (Status, bool) {
-	if ref.Objective == "" {
-		s, ok := e.SLO(ref.SLO)
-		if !ok {
-			return Status{}, false
-		}
-		ref.Objective = s.Objectives[0].Name
-	}
 	v, ok := e.now().View(ref)
 	if !ok {
 		return Status{}, false

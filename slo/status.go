@@ -17,6 +17,14 @@ type (
 	BurnLine      = history.BurnLine
 	Preview       = history.Preview
 	NotFoundError = history.NotFoundError
+	NoSpansError  = history.NoSpansError
+	Event         = history.Event
+	EventFilter   = history.EventFilter
+	Correction    = history.Correction
+	Report        = history.Report
+
+	ReportObjective = history.ReportObjective
+	ReportDay       = history.Day
 )
 
 // Ref names an objective, or one group of it.
@@ -118,36 +126,4 @@ type Progress struct {
 	Events  uint64    `json:"events"`
 	Share   float64   `json:"share"`
 	Problem string    `json:"problem,omitempty"`
-}
-
-// Event is what a rule did at an evaluation.
-type Event struct {
-	Ref
-	Tier       string    `json:"tier"`
-	Severity   string    `json:"severity"`
-	State      string    `json:"state"` // pending, firing, resolved, held, guarded, no_data, data, budget
-	At         time.Time `json:"at"`    // event time
-	Seen       time.Time `json:"seen"`
-	BurnLong   float64   `json:"burn_long"`
-	BurnShort  float64   `json:"burn_short"`
-	Threshold  float64   `json:"threshold"`
-	BadLong    uint64    `json:"bad_long"`
-	TotalLong  uint64    `json:"total_long"`
-	BadShort   uint64    `json:"bad_short"`
-	TotalShort uint64    `json:"total_short"`
-	Left       float64   `json:"budget_left"`
-	Coverage   float64   `json:"coverage"`
-	Reason     string    `json:"reason"`
-}
-
-// Correction is a stretch of time that does not count for an SLO.
-type Correction struct {
-	ID        uint64    `json:"id"`
-	SLO       string    `json:"slo"`
-	From      time.Time `json:"from"`
-	To        time.Time `json:"to"`
-	Reason    string    `json:"reason"`
-	Author    string    `json:"author"`
-	At        time.Time `json:"at"`
-	Withdrawn bool      `json:"withdrawn,omitempty"`
 }

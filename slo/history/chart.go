@@ -18,6 +18,7 @@ import (
 	"loadline/slo/counting"
 	"loadline/slo/ring"
 	"loadline/slo/spec"
+	"loadline/slo/store"
 	"loadline/slo/store/counts"
 	"loadline/slo/tracker"
 )
@@ -25,6 +26,7 @@ import (
 // History reads what objectives did. It is safe for concurrent use.
 type History struct {
 	db      *clickhouse.DB
+	store   *store.Store
 	counts  *counts.Store
 	counter *counting.Counter
 	tracker func() *tracker.Tracker
@@ -32,7 +34,7 @@ type History struct {
 
 // New returns the history of the objectives that a tracker has. tracker returns the present one.
 func New(db *clickhouse.DB, stored *counts.Store, counter *counting.Counter, tracker func() *tracker.Tracker) *History {
-	return &History{db: db, counts: stored, counter: counter, tracker: tracker}
+	return &History{db: db, store: store.New(db), counts: stored, counter: counter, tracker: tracker}
 }
 
 // BudgetChart is how much of a budget was left at moments that are Step apart, the first at From.

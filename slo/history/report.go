@@ -5,9 +5,69 @@ import (
 	"time"
 
 	"loadline/slo/budget"
+	"loadline/slo/rule"
+	"loadline/slo/spec"
 	"loadline/slo/store/counts"
 	"loadline/slo/tracker"
 )
+
+// Report says how an SLO did in a month, in UTC.
+type Report struct {
+	SLO         string            `json:"slo"`
+	Title       string            `json:"title"`
+	From        time.Time         `json:"from"`
+	To          time.Time         `json:"to"` // now in a month that is not over
+	Objectives  []ReportObjective `json:"objectives"`
+	Corrections []Correction      `json:"corrections"`
+}
+
+// ReportObjective is an objective in a Report.
+type ReportObjective struct {
+	Objective string        `json:"objective"`
+	Promise   string        `json:"promise"`
+	Target    budget.Target `json:"-"`
+	Month
+	Events []Event `json:"events"` // that fired or resolved
+}
+
+// Report makes the report of the month that a moment is in.
+func (h *History) Report(ctx context.Context, name string, month time.Time) (Report, error) {
+	first, err := h.view(tracker.Ref{SLO: name})
+	if err != nil {
+		return Report{}, &NotFoundError{tracker.Ref{SLO: name}}
+	}
+	s := first.Of.SLO
+	month = month.UTC()
+	r := Report{SLO: name, Title: s.Title(), From: time.Date(month.Year(), month.Month(), 1, 0, 0, 0, 0, time.UTC)}
+	r.To = moment(min(r.From.AddDate(0, 1, 0).Unix(), max(h.tracker().Now(), r.From.Unix())))
+	all, err := h.Corrections(ctx, name)
+	if err != nil {
+		return r, err
+	}
+	for _, c := range all {
+		if !c.Withdrawn && c.From.Before(r.To) && c.To.After(r.From) {
+			r.Corrections = append(r.Corrections, c)
+		}
+	}
+	for i := range s.Objectives {
+		ref := tracker.Ref{SLO: name, Objective: s.Objectives[i].Name}
+		o := ReportObjective{Objective: ref.Objective, Promise: spec.Promise(s, &s.Objectives[i]), Target: s.Objectives[i].Target}
+		if o.Month, err = h.Month(ctx, ref, r.From, r.To); err != nil {
+			return r, err
+		}
+		events, err := h.Events(ctx, EventFilter{Ref: ref, From: r.From, To: r.To})
+		if err != nil {
+			return r, err
+		}
+		for _, ev := range events {
+			if ev.Group == "" && (ev.State == rule.ChangeFiring || ev.State == rule.ChangeResolved) {
+				o.Events = append(o.Events, ev)
+			}
+		}
+		r.Objectives = append(r.Objectives, o)
+	}
+	return r, nil
+}
 
 // Month is how an objective did in a month, or in as much of it as is past.
 type Month struct {

@@ -273,13 +273,12 @@ func memberOf(all map[Ref]*objective, m spec.Member) *objective {
 	if m.Objective != "" {
 		return all[Ref{SLO: m.SLO, Objective: m.Objective}]
 	}
-	var only *objective
 	for ref, o := range all {
-		if ref.SLO == m.SLO && (only == nil || ref.Objective < only.ref.Objective) {
-			only = o
+		if ref.SLO == m.SLO {
+			return all[Ref{SLO: m.SLO, Objective: o.SLO.Objectives[0].Name}]
 		}
 	}
-	return only
+	return nil
 }
 
 // Put adds counts to the slot that holds second start of everything that reads an indicator and group.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"loadline/slo/rule"
+	"loadline/slo/spec"
 )
 
 // View is an objective, or one group of it, at the tracker's moment.
@@ -63,11 +64,11 @@ func compare(a, b View) int {
 	return strings.Compare(a.Group, b.Group)
 }
 
-// View returns an objective, or a group of one.
+// View returns an objective, or a group of one. An empty objective is the first one of the SLO.
 func (t *Tracker) View(ref Ref) (View, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	o := t.objectives[ref.whole()]
+	o := t.member(spec.Member{SLO: ref.SLO, Objective: ref.Objective})
 	if o == nil {
 		return View{}, false
 	}

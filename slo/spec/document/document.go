@@ -19,6 +19,7 @@ const (
 	MaxBytes    = 1 << 20
 	MaxProblems = 100
 	maxDepth    = 16
+	maxText     = 16 << 10 // of a value
 	maxValues   = 20_000 // of a document, aliases followed
 )
 

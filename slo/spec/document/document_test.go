@@ -133,7 +133,7 @@ map: {k: v}
 }
 
 func TestWrongTypes(t *testing.T) {
-	d := one(t, "text: 1.50\nnumber: -1\nlarge: 99\nflag: yes\nlist: a\nmap: a\nscalar: [a]\nshare: .inf\ndate: 2026-01-05\n")
+	d := one(t, "text: 1.50\nnumber: -1\nlarge: 99\nflag: yes\nlist: a\nmap: a\nscalar: [a]\nshare: .inf\ndate: 2026-01-05\nlong: "+strings.Repeat("x", maxText+1))
 	m := d.Root.Map()
 	m.Get("text").Text()
 	m.Get("number").Uint(10, 0)
@@ -144,6 +144,7 @@ func TestWrongTypes(t *testing.T) {
 	m.Get("scalar").Scalar()
 	m.Get("share").Number()
 	m.Get("date").Text()
+	m.Get("long").Text()
 	m.Done()
 	want := []string{
 		`f.yaml:1:7: text: is the number 1.50 where a text is expected; put it in quotes: "1.50"`,
@@ -155,6 +156,7 @@ func TestWrongTypes(t *testing.T) {
 		`f.yaml:7:9: scalar: is a list where one value is expected`,
 		`f.yaml:8:8: share: is the number .inf where a number is expected; write it without quotes and without a unit`,
 		`f.yaml:9:7: date: is the date 2026-01-05 where a text is expected; put it in quotes: "2026-01-05"`,
+		`f.yaml:10:7: long: has 16385 bytes, more than 16384; shorten it`,
 	}
 	if diff := cmp.Diff(want, messages(d.Problems())); diff != "" {
 		t.Error(diff)

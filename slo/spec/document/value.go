@@ -126,7 +126,16 @@ func (v Value) Scalar() string {
 		v.Error("is "+v.kind()+" where one value is expected", "")
 		return ""
 	}
-	return strings.TrimSpace(n.Value)
+	return v.bounded(n.Value)
+}
+
+// bounded returns a text without space around it, or a problem instead of one that nobody has written by hand.
+func (v Value) bounded(text string) string {
+	if len(text) > maxText {
+		v.Error(fmt.Sprintf("has %d bytes, more than %d", len(text), maxText), "shorten it")
+		return ""
+	}
+	return strings.TrimSpace(text)
 }
 
 // Text returns a text. A number or a truth value is a problem, for YAML may not keep it as it is written.
@@ -143,7 +152,7 @@ func (v Value) Text() string {
 		v.Error("is "+v.kind()+" where a text is expected", remedy)
 		return ""
 	}
-	return strings.TrimSpace(n.Value)
+	return v.bounded(n.Value)
 }
 
 // Bool returns a truth value, or otherwise where the value is missing.

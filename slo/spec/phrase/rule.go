@@ -158,6 +158,8 @@ func FormatComparison(op string, value float64) string {
 	return name + " " + strconv.FormatFloat(value, 'g', -1, 64)
 }
 
+const maxMembers = 100
+
 const combineRemedy = `write "all of checkout, payment", "worst of a, b" or "mean of a (2), b", with slo/objective where an SLO has several`
 
 // ParseComposite reads what an objective is made of: "all of checkout, payment/fast", "worst of a, b", or "mean of a (2), b"
@@ -188,6 +190,9 @@ func ParseComposite(text string) (*spec.Composite, error) {
 			return nil, fail(combineRemedy, "%q is there twice", strings.TrimSpace(part))
 		}
 		c.Members = append(c.Members, m)
+	}
+	if n := len(c.Members); n > maxMembers {
+		return nil, fail("make several SLOs", "there are %d parts, more than %d", n, maxMembers)
 	}
 	if len(c.Members) < 2 {
 		return nil, fail(combineRemedy, "there are fewer than two parts")

@@ -1,6 +1,7 @@
 package counts
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -60,29 +61,63 @@ type LoadFunc func(indicator uint64, group string, p Part, slots []Slot) error
 // Load calls fn with the slots of every indicator and group, of the given indicators or of all with nil, for each part in
 // which it has any, without empty ones, in order of time.
 func (s *Store) Load(ctx context.Context, indicators []uint64, parts []Part, fn LoadFunc) error {
+	grouped, err := s.grouped(ctx, indicators, parts)
+	if err != nil {
+		return err
+	}
 	for _, tier := range tiers {
-		var dense []Part
+		var few []Part
 		for _, p := range parts {
 			switch {
 			case p.Tier != tier:
-			case (p.To-p.From)/p.Step <= maxDense:
-				dense = append(dense, p)
+			case p.To < always:
+				few = append(few, p)
 			default:
 				if err := s.loadRows(ctx, indicators, p, fn); err != nil {
 					return err
 				}
 			}
 		}
-		if len(dense) == 0 {
+		if len(few) == 0 {
 			continue
 		}
 		for _, w := range shares(indicators) {
-			if err := s.loadDense(ctx, w, dense, fn); err != nil {
+			if err := s.loadDense(ctx, w, few, fn); err != nil {
+				return err
+			}
+		}
+		for _, w := range shares(grouped) {
+			if err := s.loadSparse(ctx, w, few, fn); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// grouped returns the indicators that have groups in a part. It is never nil.
+func (s *Store) grouped(ctx context.Context, indicators []uint64, parts []Part) ([]uint64, error) {
+	from := int64(always)
+	for _, p := range parts {
+		from = min(from, p.From)
+	}
+	out := []uint64{}
+	for _, w := range shares(indicators) {
+		w.Add("grp != ''")
+		w.Add("slice >= " + w.Seconds(time.Unix(Tier1h.floor(from), 0)))
+		err := sql.Scan(ctx, s.db, "indicators with groups", `SELECT DISTINCT indicator
+FROM slo_slots_1h
+WHERE `+w.String(), w.Args, func(row driver.Rows) error {
+			var indicator uint64
+			err := row.Scan(&indicator)
+			out = append(out, indicator)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // Indicators are read in shares, so that answers stay small.
@@ -112,23 +147,19 @@ func shares(indicators []uint64) []sql.Where {
 	return out
 }
 
-// maxDense is how many slots of a part are summed in an array with a place for each. That costs a third of a group and a
-// half of what an array of pairs does, and adds up what is not merged yet.
-const maxDense = 20_000
-
-// loadDense reads parts of one tier.
+// loadDense reads parts of one tier, of all events of the indicators. Slots are summed in arrays with a place for each,
+// which costs two thirds of a group and a half of what arrays of pairs do, and adds up what is not merged yet.
 func (s *Store) loadDense(ctx context.Context, w sql.Where, parts []Part, fn LoadFunc) error {
-	from, to := parts[0].From, parts[0].To
 	var with, pieces []string
 	for i, p := range parts {
-		from, to = min(from, p.From), max(to, p.To)
 		for _, column := range []string{"bad", "total"} {
 			name := fmt.Sprintf("%s%d", column, i)
 			with = append(with, fmt.Sprintf("sumResample(%d, %d, %d)(%s, toUInt32(slice)) AS %s", p.From, p.To, p.Step, column, name))
 			pieces = append(pieces, packed(name))
 		}
 	}
-	w.SliceRange(time.Unix(from, 0), time.Unix(to, 0))
+	w.Add("grp = ''")
+	bound(&w, parts)
 	var slots []Slot
 	return sql.Scan(ctx, s.db, "counts of "+parts[0].Tier.table(), `WITH `+strings.Join(with, ",\n  ")+`
 SELECT indicator, grp, concat(`+strings.Join(pieces, ",\n  ")+`) AS counts
@@ -152,6 +183,72 @@ GROUP BY indicator, grp`, w.Args, func(row driver.Rows) error {
 		}
 		return answer.Err()
 	})
+}
+
+// bound restricts a query to the time of its parts.
+func bound(w *sql.Where, parts []Part) {
+	from, to := parts[0].From, parts[0].To
+	for _, p := range parts {
+		from, to = min(from, p.From), max(to, p.To)
+	}
+	w.SliceRange(time.Unix(from, 0), time.Unix(to, 0))
+}
+
+// loadSparse reads parts of one tier, of the groups of indicators: there are many, and most of their slots are empty.
+func (s *Store) loadSparse(ctx context.Context, w sql.Where, parts []Part, fn LoadFunc) error {
+	w.Add("grp != ''")
+	bound(&w, parts)
+	start := "multiIf("
+	for _, p := range parts {
+		start += fmt.Sprintf("second >= %d AND second < %d, intDiv(second, %d) * %d, ", p.From, p.To, p.Step, p.Step)
+	}
+	start += "0)"
+	var slots []Slot
+	return sql.Scan(ctx, s.db, "groups of "+parts[0].Tier.table(), `WITH toUInt32(slice) AS second
+SELECT indicator, grp, formatRow('RowBinary', groupArray(toInt64(start)), groupArray(b), groupArray(t))
+FROM (
+  SELECT indicator, grp, `+start+` AS start, sum(bad) AS b, sum(total) AS t
+  FROM `+parts[0].Tier.table()+`
+  WHERE `+w.String()+`
+  GROUP BY indicator, grp, start
+  HAVING b != 0 OR t != 0
+)
+GROUP BY indicator, grp`, w.Args, func(row driver.Rows) error {
+		var indicator uint64
+		var group, counts string
+		if err := row.Scan(&indicator, &group, &counts); err != nil {
+			return err
+		}
+		answer := sql.NewBinary(counts)
+		var columns [3]string
+		for i := range columns {
+			columns[i] = answer.Take(8 * answer.Size(8))
+		}
+		if err := answer.Err(); err != nil {
+			return err
+		}
+		slots = slots[:0]
+		for i := range len(columns[0]) / 8 {
+			slots = append(slots, Slot{Start: number(columns[0], 8, i), Bad: number(columns[1], 8, i), Total: number(columns[2], 8, i)})
+		}
+		return deal(indicator, group, parts, slots, fn)
+	})
+}
+
+// deal calls fn with the slots of each part.
+func deal(indicator uint64, group string, parts []Part, slots []Slot, fn LoadFunc) error {
+	slices.SortFunc(slots, func(a, b Slot) int { return cmp.Compare(a.Start, b.Start) })
+	for _, p := range parts {
+		first, _ := slices.BinarySearchFunc(slots, p.From, func(s Slot, at int64) int { return cmp.Compare(s.Start, at) })
+		end, _ := slices.BinarySearchFunc(slots, p.To, func(s Slot, at int64) int { return cmp.Compare(s.Start, at) })
+		if first == end {
+			continue
+		}
+		if err := fn(indicator, group, p, slots[first:end]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // packed is the text for an array as its width in bytes and its values in RowBinary, or a width of 0 if all are zero. To
