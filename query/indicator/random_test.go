@@ -331,7 +331,7 @@ func judge(t *testing.T, ind sli.Indicator, list []stored) []Slot {
 // TestCountAgrees holds together SQL, the predicate and the write path, which judges whole classes of spans for all
 // indicators at once: over random spans, random indicators count the same, whole weights included.
 func TestCountAgrees(t *testing.T) {
-	const spans, indicators = 3000, 120
+	const spans, indicators = 3000, 80
 	base := querytest.Base
 	for seed := range uint64(2) {
 		r := newRandom(seed)
