@@ -11,6 +11,9 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
+// MaxBytes bounds a text: the parser's time grows with its square.
+const MaxBytes = 16 << 10
+
 // Window stands for the range of an evaluation.
 const Window = "$window"
 
@@ -81,6 +84,9 @@ func Increase(text string) (string, bool) {
 
 // parse reads the text with a window of a minute. Errors carry line and column within the text, not the text itself.
 func parse(text string) (parser.Expr, error) {
+	if len(text) > MaxBytes {
+		return nil, fmt.Errorf("the expression has %d bytes, more than %d", len(text), MaxBytes)
+	}
 	expr, err := parser.NewParser(parser.Options{}).ParseExpr(strings.ReplaceAll(text, Window, "1m"))
 	if err == nil {
 		return expr, nil

@@ -1,6 +1,7 @@
 package expression
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -23,6 +24,7 @@ func TestCheck(t *testing.T) {
 	f(`"text"`, "the expression gives a string, and an instant vector or a number is needed")
 	f("sum(x", "unclosed left parenthesis")
 	f("", "no expression found in input")
+	f(strings.Repeat("a+", 10_000)+"a", "the expression has 20001 bytes, more than 16384")
 }
 
 func TestAt(t *testing.T) {

@@ -267,6 +267,26 @@ func TestExportRefuses(t *testing.T) {
 	}
 }
 
+// TestHostile refuses files that are made to keep a reader busy; without its bounds some of these take minutes.
+func TestHostile(t *testing.T) {
+	f := func(text string) {
+		t.Helper()
+		objects, problems := Parse("f.yaml", []byte(text))
+		if len(objects) > 0 || !spec.Failed(problems) || len(problems) > 100 {
+			t.Errorf("%.60q: %d objects, %d problems", text, len(objects), len(problems))
+		}
+	}
+	f("slo: a\ngauge: " + strings.Repeat("a+", 500_000) + "a")
+	f("slo: a\ngauge: " + strings.Repeat("(", 500_000))
+	f("slo: a\ncombine: all of " + strings.Repeat("a,", 500_000))
+	f("slo: a\ngood: within " + strings.Repeat("1h", 500_000))
+	f("slo: a\nwhere: " + strings.Repeat("a = b ", 150_000))
+	f("slo: a\nobjective: 99% " + strings.Repeat("of ", 300_000))
+	f(strings.Repeat("{a: ", 200_000))
+	f("a: &a x\n" + strings.Repeat("b: *a\n", 100_000))
+	f("slo: a\n" + strings.Repeat("unknown: 1\n", 9_000))
+}
+
 // FuzzParse reads whatever there is without a panic; what is read without an error is written and read as the same.
 func FuzzParse(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.yaml")

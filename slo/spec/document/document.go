@@ -16,11 +16,12 @@ import (
 
 // Bounds of what is read, so that a file of a few lines cannot keep a server busy.
 const (
-	MaxBytes    = 1 << 20
-	MaxProblems = 100
-	maxDepth    = 16
-	maxText     = 16 << 10 // of a value
-	maxValues   = 20_000 // of a document, aliases followed
+	MaxBytes     = 1 << 20
+	MaxProblems  = 100
+	maxDocuments = 10_000
+	maxDepth     = 16
+	maxText      = 16 << 10 // of a value
+	maxValues    = 20_000   // of a document, aliases followed
 )
 
 // A Document is one document of a file. Its problems gather while it is read.
@@ -43,10 +44,16 @@ func Split(file string, text []byte) ([]*Document, []spec.Problem) {
 			Remedy: "split it",
 		}}
 	}
-	text = bytes.TrimPrefix(text, []byte("\uFEFF"))
+	cut := parts(string(bytes.TrimPrefix(text, []byte("\uFEFF"))))
+	if len(cut) > maxDocuments {
+		return nil, []spec.Problem{{
+			Severity: spec.Error, File: file, Message: fmt.Sprintf("the file has %d documents, more than %d", len(cut), maxDocuments),
+			Remedy: "split it",
+		}}
+	}
 	var list []*Document
 	var problems []spec.Problem
-	for _, part := range parts(string(text)) {
+	for _, part := range cut {
 		d := &Document{File: file, Line: part.line, Text: part.text}
 		switch ok, err := d.parse(); {
 		case err != nil:

@@ -83,6 +83,7 @@ func TestBounds(t *testing.T) {
 		}
 	}
 	f(strings.Repeat("# many bytes\n", 100_000), "bytes")
+	f(strings.Repeat("a\n---\n", 20_000), "documents")
 	f(strings.Repeat("[", 40)+strings.Repeat("]", 40), "nested deeper")
 	f("a: ["+strings.Repeat("1,", 25_000)+"]", "more than 20000 values")
 	laughs := "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
