@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"sync"
 	"time"
 
 	"loadline/internal/clickhouse"
@@ -30,6 +31,9 @@ type History struct {
 	counts  *counts.Store
 	counter *counting.Counter
 	tracker func() *tracker.Tracker
+
+	mu    sync.Mutex
+	tries []try // the newest first
 }
 
 // New returns the history of the objectives that a tracker has. tracker returns the present one.

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"time"
@@ -25,20 +26,25 @@ type Preview struct {
 	Took    time.Duration
 }
 
-// Preview tries an objective of a definition on [from, to), whether it is in force or not.
-func (h *History) Preview(ctx context.Context, s spec.SLO, objective int, from, to time.Time) (Preview, error) {
+// Preview tries an objective of a definition on [from, to), whether it is in force or not. With grid it tries other targets and
+// policies too, which takes several times as long.
+func (h *History) Preview(ctx context.Context, s spec.SLO, objective int, from, to time.Time, grid bool) (Preview, error) {
 	began := time.Now()
 	o := &s.Objectives[objective]
+	// Typing changes the objective, and seldom what is counted.
+	from, to = from.Truncate(tryEvery), to.Truncate(tryEvery)
 	first, _ := o.Window.Period(from.Unix())
-	begin := moment(min(first, budget.Start(from.Unix(), longestWindow(o.Policy))))
-	slots, quality, err := h.tried(ctx, o, begin, to)
+	slots, quality, err := h.tried(ctx, o, moment(min(first, budget.Start(from.Unix(), longestWindow(o.Policy)))), to)
 	if err != nil {
 		return Preview{}, err
 	}
 	p := Preview{Quality: quality}
 	p.Result = backtest.Run(
 		backtest.Objective{Target: o.Target, Window: o.Window, Method: o.Method, Slices: o.Slices, Policy: o.Policy},
-		backtest.History{Slots: slots, Sliced: o.Indicator.Composite != nil, Grid: true, Since: quality.From.Unix() / slot * slot, From: from.Unix() / slot * slot, To: to.Unix() / slot * slot},
+		backtest.History{
+			Slots: slots, Sliced: o.Indicator.Composite != nil, Grid: grid,
+			Since: quality.From.Unix() / slot * slot, From: from.Unix(), To: to.Unix(),
+		},
 	)
 	p.Took = time.Since(began)
 	return p, nil
@@ -52,9 +58,47 @@ func longestWindow(p budget.Policy) time.Duration {
 	return out
 }
 
-// tried are the slots that an objective would have counted: those that are stored, or what spans and samples say.
+// What was tried last is kept for those who type: for as long as tryEvery, and no more than triesKept.
+const (
+	tryEvery  = time.Minute
+	triesKept = 8
+)
+
+// try is what an indicator would have counted.
+type try struct {
+	key     string
+	slots   []ring.Slot
+	quality indicator.Quality
+}
+
+// tried are the slots that an objective would have counted.
 func (h *History) tried(ctx context.Context, o *spec.Objective, from, to time.Time) ([]ring.Slot, indicator.Quality, error) {
-	if c := o.Indicator.Composite; c != nil {
+	encoded, err := json.Marshal(o.Indicator)
+	if err != nil {
+		return nil, indicator.Quality{}, err
+	}
+	key := fmt.Sprint(string(encoded), o.Slices, from.Unix(), to.Unix())
+	h.mu.Lock()
+	for _, t := range h.tries {
+		if t.key == key {
+			h.mu.Unlock()
+			return t.slots, t.quality, nil
+		}
+	}
+	h.mu.Unlock()
+	slots, quality, err := h.try(ctx, o, from, to)
+	if err != nil {
+		return nil, quality, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tries = append([]try{{key, slots, quality}}, h.tries[:min(len(h.tries), triesKept-1)]...)
+	return slots, quality, nil
+}
+
+// try reads them: they are stored, or spans and samples say them.
+func (h *History) try(ctx context.Context, o *spec.Objective, from, to time.Time) ([]ring.Slot, indicator.Quality, error) {
+	if o.Indicator.Composite != nil {
 		return h.triedComposite(ctx, o, from, to)
 	}
 	if id, begin, ok := h.counter.Whole(o.Indicator); ok {

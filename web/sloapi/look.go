@@ -87,7 +87,7 @@ func (a *API) backtest(w http.ResponseWriter, r *http.Request) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			p, err := a.cfg.Engine.Preview(r.Context(), s, i, from, to)
+			p, err := a.cfg.Engine.Preview(r.Context(), s, i, from, to, true)
 			if err != nil {
 				return nil, fmt.Errorf("try objective %q of %q: %w", o.Name, s.Name, err)
 			}

@@ -239,7 +239,7 @@ func (s *Pages) preview(ctx context.Context, p view.Page, e *edit) page.Preview 
 	}
 	to := s.config.Now()
 	v, err := panel.Cached(ctx, s.config.Board, "slo preview "+e.text+to.Format("15:04"), 30*time.Second, 0, func(ctx context.Context) (slo.Preview, error) {
-		return s.config.Engine.Preview(ctx, *e.slo, 0, to.Add(-trial.Length), to)
+		return s.config.Engine.Preview(ctx, *e.slo, 0, to.Add(-trial.Length), to, false)
 	})
 	if err != nil {
 		out.Error = s.config.Board.Failure("The preview", err)

@@ -33,7 +33,7 @@ type engine interface {
 	Events(ctx context.Context, filter slo.EventFilter) ([]slo.Event, error)
 	Spenders(ctx context.Context, ref slo.Ref, from, to time.Time) (indicator.Spenders, error)
 	Examples(ctx context.Context, ref slo.Ref, from, to time.Time, limit int) ([]indicator.Example, error)
-	Preview(ctx context.Context, s spec.SLO, objective int, from, to time.Time) (slo.Preview, error)
+	Preview(ctx context.Context, s spec.SLO, objective int, from, to time.Time, grid bool) (slo.Preview, error)
 	Suggestions(ctx context.Context) ([]indicator.Suggestion, error)
 	Operations(ctx context.Context, ind sli.Indicator) ([]indicator.Operation, error)
 	Forecast(ctx context.Context, ref slo.Ref) (forecast.Forecast, error)
