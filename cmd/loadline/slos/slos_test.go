@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"loadline/cmd/loadline/fault"
 	"loadline/slo/registry"
 	"loadline/slo/spec"
+	"loadline/slo/spec/definition"
 	"loadline/web/sloapi/wire"
 )
 
@@ -466,5 +469,74 @@ func TestLint(t *testing.T) {
 	// What is in force on the server only is not known here.
 	if code, _, stderr := s.run(t, "slo: journey\nservice: shop\ncombine: all of checkout, payment\nobjective: 99% over 30 days\n", "lint", "-"); code == fault.OK || !strings.Contains(stderr, "payment") {
 		t.Errorf("exit code %d, %q", code, stderr)
+	}
+}
+
+// What the README says one can write can be read.
+func TestREADME(t *testing.T) {
+	text, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## SLOs\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	_, example, _ := strings.Cut(section, "```yaml\n")
+	example, _, _ = strings.Cut(example, "```")
+	const members = "slo: checkout-availability\nservice: a\ngood: no errors\nobjective: 99%\n---\nslo: payment-availability\nservice: b\ngood: no errors\nobjective: 99%\n"
+	known, found := definition.Read("", []byte(members))
+	if spec.Failed(found) {
+		t.Fatal(problems(found))
+	}
+	lint := func(text string) {
+		t.Helper()
+		slos, found := definition.Read("", []byte(strings.Replace(text, "slo: checkout-availability", "slo: tried", 1)), known...)
+		if len(slos) == 0 || spec.Failed(found) {
+			t.Errorf("%s\n%s", text, problems(found))
+		}
+	}
+	lint(example)
+	lines := map[string]string{}
+	for line := range strings.Lines(example) {
+		field, _, _ := strings.Cut(line, ":")
+		lines[field] = line
+	}
+	rows := 0
+	for line := range strings.Lines(section) {
+		cells := strings.Split(line, " | ")
+		if len(cells) != 2 || !strings.Contains(cells[1], ": ") {
+			continue
+		}
+		rows++
+		for i, part := range strings.Split(cells[1], "`") {
+			if field, _, ok := strings.Cut(part, ": "); i%2 == 1 && ok {
+				changed := map[string]string{"slo": lines["slo"], "service": lines["service"], "good": lines["good"], "objective": lines["objective"]}
+				switch field {
+				case "ratio", "combine", "objectives":
+					delete(changed, "good")
+				case "gauge":
+					changed["good"] = "good: below 30\n"
+				case "slices":
+					changed["objective"] = "objective: 99.5% of minutes over 28 days\n"
+				}
+				if field == "objectives" {
+					delete(changed, "objective")
+				}
+				changed[field] = strings.NewReplacer(", …", "", "{good: …, total: …}", "{good: a, total: b}").Replace(part) + "\n"
+				if part == "good: below 30" {
+					changed["gauge"] = "gauge: max(queue_age_seconds)\n"
+				}
+				if strings.Contains(part, "of minutes") {
+					changed["slices"] = "slices: good at 95%\n"
+				}
+				text := ""
+				for _, name := range slices.Sorted(maps.Keys(changed)) {
+					text += changed[name]
+				}
+				lint(text)
+			}
+		}
+	}
+	if rows < 9 {
+		t.Errorf("only %d rows of things to write", rows)
 	}
 }
