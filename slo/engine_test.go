@@ -287,20 +287,34 @@ func TestBackfill(t *testing.T) {
 	if s.Coverage <= 0 || s.Coverage > 0.01 { // six hours of a month
 		t.Errorf("coverage %v", s.Coverage)
 	}
-	// Two more come late; the write path leaves a mark, and doing it all twice changes nothing.
-	late := querytest.Span{At: 90 * time.Second, Trace: 1001, Span: 1001, Service: "checkout", Kind: "server", Error: true}
-	querytest.Insert(t, db, []querytest.Span{late})
-	querytest.Exec(t, db, fmt.Sprintf("INSERT INTO slo_late (indicator, slice, at) VALUES (%d, %d, %d)",
-		r.counted[0].ID, querytest.Base.Add(90*time.Second).Unix(), now.Unix()))
+	// Three more come late, one of them from before everything; the write path leaves marks, and doing it all twice changes
+	// nothing.
+	var late []querytest.Span
+	for i, at := range []time.Duration{90 * time.Second, 2 * time.Minute, -20 * time.Minute} {
+		late = append(late, querytest.Span{At: at, Trace: 1001 + i, Span: 1001 + i, Service: "checkout", Kind: "server", Error: true})
+		querytest.Exec(t, db, fmt.Sprintf("INSERT INTO slo_late (indicator, slice, at) VALUES (%d, %d, %d)",
+			r.counted[0].ID, querytest.Base.Add(at).Unix(), now.Unix()))
+	}
+	querytest.Insert(t, db, late)
 	for range 2 {
 		r.must(r.counter.Recount(ctx, now))
 		r.must(r.tick(ctx, now.Add(2*time.Minute)))
 	}
-	if s, _ = r.Status(ref); s.Bad != 31 || s.Total != 301 {
-		t.Errorf("with a late one %d of %d", s.Bad, s.Total)
+	if s, _ = r.Status(ref); s.Bad != 33 || s.Total != 303 || s.Backfill != nil {
+		t.Errorf("with late ones %d of %d, backfill %+v", s.Bad, s.Total, s.Backfill)
+	}
+	// The spans of that day are dropped, and one more comes: what was counted stays.
+	querytest.Exec(t, db, "TRUNCATE TABLE spans")
+	querytest.Insert(t, db, late[:1])
+	querytest.Exec(t, db, fmt.Sprintf("INSERT INTO slo_late (indicator, slice, at) VALUES (%d, %d, %d)",
+		r.counted[0].ID, querytest.Base.Add(2*time.Minute).Unix(), now.Unix()))
+	r.must(r.counter.Recount(ctx, now))
+	r.must(r.tick(ctx, now.Add(2*time.Minute)))
+	if s, _ = r.Status(ref); s.Bad != 33 || s.Total != 303 {
+		t.Errorf("without the spans %d of %d", s.Bad, s.Total)
 	}
 	again := newRig(t, db, "", now.Add(3*time.Minute))
-	if s, _ = again.Status(ref); s.Bad != 31 || s.Total != 301 || s.Backfill != nil {
+	if s, _ = again.Status(ref); s.Bad != 33 || s.Total != 303 || s.Backfill != nil {
 		t.Errorf("after a restart %d of %d, backfill %+v", s.Bad, s.Total, s.Backfill)
 	}
 }

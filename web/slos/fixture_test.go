@@ -116,7 +116,7 @@ func (f *fake) Examples(_ context.Context, _ slo.Ref, _, to time.Time, limit int
 	return out, f.err
 }
 
-func (f *fake) Preview(_ context.Context, s spec.SLO, objective int, from, to time.Time) (slo.Preview, error) {
+func (f *fake) Preview(_ context.Context, s spec.SLO, objective int, from, to time.Time, _ bool) (slo.Preview, error) {
 	o := s.Objectives[objective]
 	fires := from.Add(100 * time.Hour).Unix()
 	p := slo.Preview{Result: backtest.Result{

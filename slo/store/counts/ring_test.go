@@ -21,25 +21,36 @@ func TestLoadFillsRings(t *testing.T) {
 		time.Minute, 5 * time.Minute, 28 * time.Minute, time.Hour, 2 * time.Hour, 336 * time.Minute, 6 * time.Hour, 24 * time.Hour,
 		33 * time.Hour, 72 * time.Hour, 9 * 24 * time.Hour, 30 * 24 * time.Hour,
 	}
+	ago := func(d, past time.Duration) time.Time { return now.Add(-d).Truncate(time.Hour).Add(past) }
+	calendars := map[string]*budget.Calendar{
+		"rolling":       nil,
+		"days":          {Start: ago(2400*time.Hour, 0).Truncate(24 * time.Hour), Zone: "UTC", N: 1, Unit: 'd'},
+		"odd hours":     {Start: ago(31*time.Hour, 10*time.Minute+30*time.Second), Zone: "UTC", N: 2, Unit: 'h'},
+		"odd days":      {Start: ago(50*time.Hour, 5*time.Minute), Zone: "UTC", N: 4, Unit: 'd'},
+		"half an hour":  {Start: ago(2400*time.Hour, 0).Truncate(24 * time.Hour), Zone: "Asia/Kolkata", N: 1, Unit: 'w'},
+		"odd fortnight": {Start: ago(12*24*time.Hour, 10*time.Second), Zone: "UTC", N: 2, Unit: 'w'},
+	}
 	r := Recount{Indicator: 7, From: Tier1h.floor(at - 31*86400), To: at + 600}
-	for range 6000 {
-		// Half of the events are of the last hours.
-		reach := []int64{2 * 3600, 7 * 3600, 86400, 4 * 86400, 31 * 86400}[random.IntN(5)]
-		slot := Tier10s.floor(at + 590 - random.Int64N(reach))
+	add := func(slot int64) {
 		if slot >= r.From {
 			r.Counts = append(r.Counts, Count{Slot: slot, Bad: 1, Total: 1 + random.Int64N(9)})
 		}
 	}
+	for range 6000 {
+		// Half of the events are of the last hours.
+		reach := []int64{2 * 3600, 7 * 3600, 86400, 4 * 86400, 31 * 86400}[random.IntN(5)]
+		add(Tier10s.floor(at + 590 - random.Int64N(reach)))
+	}
+	for _, c := range calendars {
+		if c != nil {
+			begin, _ := c.Period(at)
+			add(begin - 10)
+			add(begin)
+		}
+	}
 	replace(t, s, r)
 
-	for name, calendar := range map[string]*budget.Calendar{
-		"rolling":       nil,
-		"days":          {Start: now.Add(-100 * 24 * time.Hour).Truncate(24 * time.Hour), Zone: "UTC", N: 1, Unit: 'd'},
-		"odd hours":     {Start: now.Add(-30 * time.Hour).Truncate(time.Hour).Add(10*time.Minute + 30*time.Second), Zone: "UTC", N: 2, Unit: 'h'},
-		"odd days":      {Start: now.Add(-49 * time.Hour).Truncate(time.Hour).Add(5 * time.Minute), Zone: "UTC", N: 2, Unit: 'd'},
-		"a half-hour":   {Start: now.Add(-100 * 24 * time.Hour).Truncate(24 * time.Hour), Zone: "Asia/Kolkata", N: 1, Unit: 'w'},
-		"odd fortnight": {Start: now.Add(-12 * 24 * time.Hour).Truncate(time.Hour).Add(10 * time.Second), Zone: "UTC", N: 2, Unit: 'w'},
-	} {
+	for name, calendar := range calendars {
 		filled, saw := ring.New(ring.Config{Windows: windows, Calendar: calendar, Now: at}), ring.New(ring.Config{Windows: windows, Calendar: calendar, Now: at})
 		i, k := filled.Add(r.From), saw.Add(r.From)
 		for _, c := range r.Counts {
