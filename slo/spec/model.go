@@ -1,5 +1,6 @@
-// Package spec reads and writes definitions of service level objectives: OpenSLO v1, Loadline's short form, and the files
-// of Sloth and Pyrra. All become the one model of this file, in which nothing is left to be resolved.
+// Package spec is the one model of service level objectives that all definitions become, in which nothing is left to be
+// resolved, with what can be wrong with them and what they promise. Below it, package definition reads and writes files:
+// Loadline's short form (native), OpenSLO v1 (openslo), Sloth and Pyrra (foreign), and rules of Prometheus (rules).
 package spec
 
 import (
