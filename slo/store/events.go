@@ -15,7 +15,7 @@ type Event struct {
 	SLO, Objective, Group string
 	Tier                  string
 	At                    time.Time // event time, to the second
-	State                 string    // pending, firing, resolved, held, guarded, no_data, data or budget
+	State                 string    // pending, lapsed, firing, resolved, held, guarded, no_data, data or budget
 	Severity              string
 	Seen                  time.Time // when it was made, to the millisecond
 	BurnLong, BurnShort   float64

@@ -145,7 +145,7 @@ CREATE TABLE slo_events
     grp         String,
     tier        LowCardinality(String),
     severity    LowCardinality(String),
-    state       LowCardinality(String), -- pending, firing, resolved, held, guarded, no_data, data, budget
+    state       LowCardinality(String), -- pending, lapsed, firing, resolved, held, guarded, no_data, data, budget
     at          DateTime('UTC') CODEC(Delta, ZSTD(1)), -- of the evaluation, in event time
     seen        DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)), -- when it was made
     burn_long   Float64,
