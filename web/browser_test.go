@@ -226,6 +226,7 @@ func (b *tab) axe() {
 
 // pages are the addresses of everything that there is to see.
 func (f *fixture) pages(t testing.TB) map[string]string {
+	f.slos.run(t)
 	return map[string]string{
 		"overview": "/", "services": "/services", "service": "/services/checkout-api", "service-endpoints": "/services/checkout-api?tab=endpoints",
 		"service-errors": "/services/checkout-api?tab=errors", "service-dependencies": "/services/checkout-api?tab=dependencies",
@@ -237,7 +238,10 @@ func (f *fixture) pages(t testing.TB) map[string]string {
 		"metrics-stacked": explore(`shop_queue_depth{instance=~".*-x0."}`, "view=stacked"), "metrics-table": explore(`shop_queue_depth`, "view=table"),
 		"metrics-heatmap": explore(`sum(rate(shop_call_latency_seconds[5m]))`), "metrics-problem": explore(`sum(rate(shop_queue_depth[5m])) by (job))`),
 		"metrics-one": "/metrics-explorer?metrics=shop_queue_depth",
-		"welcome":     "/welcome", "settings": "/settings", "not-found": "/nowhere",
+		"slos":        "/slos", "slo": "/slos/checkout-availability", "slo-alerts": "/slos/checkout-availability?tab=alerts", "slo-groups": "/slos/checkout-availability?tab=groups",
+		"slo-corrections": "/slos/checkout-availability?tab=corrections", "slo-definition": "/slos/checkout-availability?tab=definition", "slo-report": "/slos/checkout-availability/report",
+		"slo-new": "/slos/new?service=checkout-api&operations=POST+/v1/checkout", "slo-mistakes": "/slos/new?objective=lots&window=month&zone=Nowhere", "slo-text": "/slos/checkout-availability/edit?mode=text",
+		"welcome": "/welcome", "settings": "/settings", "not-found": "/nowhere",
 	}
 }
 

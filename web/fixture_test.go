@@ -239,6 +239,7 @@ type fixture struct {
 	api  *promapi.API
 	shop *shop
 	now  time.Time
+	slos *objectives
 
 	mu      sync.Mutex
 	health  Health
@@ -261,7 +262,8 @@ func newFixture(t testing.TB, traffic bool) *fixture {
 		Facts:   []Fact{{Label: "Queue", Value: "0 segments"}, {Label: "Batch", Value: "24,000 spans"}},
 		Storage: Storage{Engine: "embedded ClickHouse 26.7", Where: "./loadline-data", Free: 80e9},
 	}
-	s, err := New(Config{Store: query.New(f.db), Metrics: f.metrics(t), Health: f.healthNow, Version: "test", HTTPAddr: "127.0.0.1:4318", GRPCAddr: "127.0.0.1:4317", Patience: time.Minute})
+	f.slos = newObjectives(t, f.db, traffic)
+	s, err := New(Config{Store: query.New(f.db), Metrics: f.metrics(t), SLOs: f.slos.Engine, Health: f.healthNow, Version: "test", HTTPAddr: "127.0.0.1:4318", GRPCAddr: "127.0.0.1:4317", Patience: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,12 +35,11 @@ func (s *Pages) detail(w http.ResponseWriter, r *http.Request) {
 	if ref.Objective == "" && len(definition.Objectives) > 0 {
 		ref.Objective = definition.Objectives[0].Name
 	}
-	st, ok := s.config.Engine.Status(ref)
-	if !ok { // known, and not evaluated yet, or without that objective or group
-		for i := range definition.Objectives {
-			if definition.Objectives[i].Name == ref.Objective && ref.Group == "" {
-				st, ok = screen.Unevaluated(&definition, &definition.Objectives[i]), true
-			}
+	st, evaluated := s.config.Engine.Status(ref)
+	ok = evaluated
+	for i := range definition.Objectives {
+		if o := &definition.Objectives[i]; !evaluated && o.Name == ref.Objective && ref.Group == "" {
+			st, ok = screen.Unevaluated(&definition, o), true
 		}
 	}
 	if !ok {
@@ -49,6 +48,7 @@ func (s *Pages) detail(w http.ResponseWriter, r *http.Request) {
 	}
 	only := len(definition.Objectives) == 1
 	d := screen.Head(p, &st, only)
+	d.Saved = !evaluated
 	for i := range definition.Objectives {
 		o := &definition.Objectives[i]
 		d.Objectives = append(d.Objectives, view.Choice{Label: o.Name, Href: p.With("objective", o.Name, "group", ""), Current: o.Name == ref.Objective})
@@ -63,8 +63,13 @@ func (s *Pages) detail(w http.ResponseWriter, r *http.Request) {
 // fill computes what the page's tab shows.
 func (s *Pages) fill(ctx context.Context, p view.Page, d *page.Detail, st *slo.Status, groups []slo.Status) {
 	d.Rules = screen.Rules(st)
-	d.Topic = topicOf("slo", p.Query, "name", st.SLO, "objective", st.Objective, "group", st.Group)
-	d.Rules.Topic = d.Topic
+	topic := func(kind string) string {
+		return topicOf(kind, p.Query, "name", st.SLO, "objective", st.Objective, "group", st.Group)
+	}
+	d.Topic, d.Rules.Topic = topic("slo"), topic("slo-rules")
+	if !p.Range.Past {
+		d.Burn.Topic = topic("slo-burn")
+	}
 	switch d.Tab {
 	case "alerts":
 		d.Events = s.events(ctx, p, st)
@@ -76,6 +81,9 @@ func (s *Pages) fill(ctx context.Context, p view.Page, d *page.Detail, st *slo.S
 		d.Definition = s.definition(ctx, p, st.SLO)
 	default:
 		d.Figures = screen.Figures(st)
+		if d.Saved {
+			return
+		}
 		s.overview(ctx, p, d, st)
 	}
 }
@@ -117,7 +125,9 @@ func (s *Pages) overview(ctx context.Context, p view.Page, d *page.Detail, st *s
 	marks := screen.Deploys(st, deploys)
 	d.Budget = screen.Budget(st, left, marks, corrected)
 	d.Budget.Error = board.Failure("The budget", leftErr)
+	topic := d.Burn.Topic
 	d.Burn = screen.Burn(st, burn, marks)
+	d.Burn.Topic = topic
 	d.Burn.Error = board.Failure("The burn rate", burnErr)
 	d.Spenders = screen.Spenders(p, st, spent)
 	d.Spenders.Error = board.Failure("Who spent the budget", spentErr)

@@ -1,10 +1,10 @@
 package slos
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,6 +13,7 @@ import (
 	"loadline/web/panel"
 	"loadline/web/slos/page"
 	"loadline/web/slos/screen"
+	"loadline/web/timerange"
 	"loadline/web/view"
 )
 
@@ -58,17 +59,22 @@ func (s *Pages) Resolve(topic string) (live.Panel, bool) {
 		return live.Panel{Every: pushEvery, Compute: func(ctx context.Context) (live.Frame, error) {
 			return listFrame(ctx, view.Page{Path: "/slos", Query: values, Now: s.config.Now()}, s.config.Engine.Statuses())
 		}}, true
-	case "slo":
-		ref := slo.Ref{SLO: values.Get("name"), Objective: values.Get("objective"), Group: values.Get("group")}
-		return live.Panel{Every: pushEvery, Compute: func(ctx context.Context) (live.Frame, error) {
-			st, ok := s.config.Engine.Status(ref)
-			if !ok {
-				return live.Frame{}, fmt.Errorf("SLO %q is gone", ref.SLO)
-			}
-			return detailFrame(ctx, &st)
-		}}, true
 	}
-	return live.Panel{}, false
+	frames := map[string]func(context.Context, url.Values, *slo.Status) (live.Frame, error){
+		"slo": figuresFrame, "slo-rules": rulesFrame, "slo-burn": s.burnFrame,
+	}
+	compute, ok := frames[kind]
+	if !ok {
+		return live.Panel{}, false
+	}
+	ref := slo.Ref{SLO: values.Get("name"), Objective: values.Get("objective"), Group: values.Get("group")}
+	return live.Panel{Every: pushEvery, Compute: func(ctx context.Context) (live.Frame, error) {
+		st, ok := s.config.Engine.Status(ref)
+		if !ok { // not evaluated yet, or gone: there is nothing to push
+			return live.Frame{}, nil
+		}
+		return compute(ctx, values, &st)
+	}}, true
 }
 
 // listFrame is the list: numbers as texts, and the lines when their order or state is another one.
@@ -88,19 +94,39 @@ func listFrame(ctx context.Context, p view.Page, all []slo.Status) (live.Frame, 
 	return f, err
 }
 
-// detailFrame is the key figures and rules of an objective.
-func detailFrame(ctx context.Context, st *slo.Status) (live.Frame, error) {
+// figuresFrame is the key figures of an objective.
+func figuresFrame(_ context.Context, _ url.Values, st *slo.Status) (live.Frame, error) {
 	f := live.Frame{Cells: map[string]string{}}
 	for _, k := range screen.Figures(st) {
 		f.Cells[k.ID], f.Cells[k.ID+".u"], f.Cells[k.ID+".d"] = k.Value, k.Unit, k.Note
 	}
+	return f, nil
+}
+
+// rulesFrame is the rules of an objective.
+func rulesFrame(ctx context.Context, _ url.Values, st *slo.Status) (live.Frame, error) {
+	f := live.Frame{Cells: map[string]string{}}
 	table := screen.Rules(st)
 	var shape strings.Builder
-	for i, r := range table.Rows {
+	for _, r := range table.Rows {
 		f.Cells[r.Key+".s"], f.Cells[r.Key+".l"], f.Cells[r.Key+".r"] = r.Short, r.Long, r.Reason
-		shape.WriteString(strconv.Itoa(i) + r.State + r.Alerts + strconv.FormatBool(r.ShortBad) + strconv.FormatBool(r.LongBad) + strconv.FormatBool(r.Reason == ""))
+		fmt.Fprintf(&shape, "%s%s%t%t%t", r.State, r.Alerts, r.ShortBad, r.LongBad, r.Reason == "")
 	}
 	html, err := panel.Markup(ctx, page.RuleRows(table))
 	f.HTML, f.Shape = html, "r"+shape.String()
 	return f, err
+}
+
+// burnFrame is the chart of burn rates of a range that ends now.
+func (s *Pages) burnFrame(ctx context.Context, values url.Values, st *slo.Status) (live.Frame, error) {
+	now := s.config.Now()
+	chosen, err := timerange.Read(cmp.Or(values.Get("range"), timerange.Text(timerange.Default)), now, time.UTC)
+	if err != nil {
+		return live.Frame{}, err
+	}
+	burn, err := s.burn(ctx, view.Page{Now: now, Range: view.Range{From: chosen.From, To: chosen.To}}, st)
+	if err != nil {
+		return live.Frame{}, err
+	}
+	return live.Frame{Charts: map[string]view.Columns{"burn": screen.Burn(st, burn, nil).Columns}}, nil
 }

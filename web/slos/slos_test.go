@@ -15,6 +15,7 @@ import (
 
 	"loadline/query/indicator"
 	"loadline/slo"
+	"loadline/web/live"
 )
 
 func TestList(t *testing.T) {
@@ -356,23 +357,36 @@ func TestLive(t *testing.T) {
 		t.Errorf("%v, %+v", err, frame)
 	}
 	doc, _ = f.get(t, "/slos/checkout")
-	topic = doc.Find(".kpis[data-live]").AttrOr("data-live", "")
-	panel, ok = f.pages.Resolve(topic)
-	if !ok {
-		t.Fatalf("topic %q", topic)
+	compute := func(selector string) live.Frame {
+		t.Helper()
+		panel, ok := f.pages.Resolve(doc.Find(selector).AttrOr("data-live", ""))
+		if !ok {
+			t.Fatalf("no topic of %s", selector)
+		}
+		frame, err := panel.Compute(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return frame
 	}
-	before, err := panel.Compute(context.Background())
-	if err != nil || before.Cells["slo.b"] != "15.6×" || before.Cells["rule0.l"] != "15.6×" {
-		t.Errorf("%v, %v", err, before.Cells)
+	const figures, rules, burn = ".kpis", "#rules tbody", "[data-chart=burn]"
+	if c := compute(figures).Cells; c["slo.b"] != "15.6×" || c["slo.l"] != "31.4%" {
+		t.Errorf("figures %v", c)
+	}
+	before := compute(rules)
+	if before.Cells["rule0.l"] != "15.6×" || !strings.Contains(before.HTML, "Firing 11 min") {
+		t.Errorf("rules %+v", before)
+	}
+	if c := compute(burn).Charts["burn"]; len(c.Y) != 2 || len(c.Y[0]) != chartPoints {
+		t.Errorf("burn %+v", c)
 	}
 	calm(&f.engine.statuses[0])
-	after, err := panel.Compute(context.Background())
-	if err != nil || after.Shape == before.Shape || after.Cells["slo.b"] != "0.4×" || strings.Contains(after.HTML, "Firing") {
-		t.Errorf("%v, %+v", err, after)
+	if after := compute(rules); after.Shape == before.Shape || strings.Contains(after.HTML, "Firing") || compute(figures).Cells["slo.b"] != "0.4×" {
+		t.Errorf("rules %+v", after)
 	}
 	f.engine.statuses = nil
-	if _, err := panel.Compute(context.Background()); err == nil {
-		t.Error("an SLO that is gone is pushed")
+	if frame := compute(figures); len(frame.Cells) > 0 {
+		t.Errorf("an SLO that is gone is pushed: %+v", frame)
 	}
 	for _, topic := range []string{"red?x", "slos%", "slo?%zz"} {
 		if _, ok := f.pages.Resolve(topic); ok {

@@ -12,6 +12,10 @@ for (const f of $$('[data-author]')) {
   f.addEventListener('change', () => { try { localStorage.setItem(who, f.value); } catch { /* private window */ } });
 }
 
+// ---- what is about to change is looked at again
+const again = $('[data-again]');
+if (again) setInterval(() => { if (!document.hidden && !$('dialog[open]') && !document.activeElement?.closest('form')) location.reload(); }, +again.dataset.again * 1000);
+
 // ---- the form
 const form = $('#slo'), preview = $('#preview');
 if (!form || !preview) return;

@@ -223,6 +223,7 @@ type Detail struct {
 	Tab                                  string
 	Headline                             *view.Headline
 	Notices                              []string
+	Saved                                bool // a moment ago, and not evaluated yet
 	Progress                             *Progress
 	Edit, Report, YAML                   string
 	Topic                                string

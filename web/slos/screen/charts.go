@@ -82,7 +82,7 @@ func correctionZones(list []slo.Correction) []page.Zone {
 func Burn(st *slo.Status, b slo.BurnChart, marks []view.Mark) page.Chart {
 	c := page.Chart{Chart: view.Chart{
 		ID: "burn", Title: "Burn rate", Sub: "1× spends the budget exactly", Unit: "burn", Size: "lg", Marks: marks, Empty: "Nothing was counted in this range",
-		Columns: columnsOf(b.From, b.Step), Topic: "",
+		Columns: columnsOf(b.From, b.Step),
 	}}
 	colors := []string{"c1", "err", "c3", "c2"}
 	for i, line := range b.Lines {
