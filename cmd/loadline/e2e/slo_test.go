@@ -236,6 +236,7 @@ func TestSLO(t *testing.T) {
 	}
 	t.Run("exact", q.exact)
 	t.Run("series", q.series)
+	t.Run("kinds", q.kinds)
 	t.Run("command line", q.commandLine)
 	t.Run("corrections", q.corrections)
 	t.Run("files", q.fromFiles)
@@ -484,6 +485,73 @@ func (q *sloTest) series(t *testing.T) {
 	near(`loadline_slo_error_budget_remaining_ratio`+of+`}`, before, "slo", "busy-availability", 1-float64(bad)/float64(total)/0.001)
 	bad, total = q.shop.sum("busy", before.Add(-time.Hour).Unix(), before.Unix())
 	near(`loadline_slo_burn_rate`+of+`,window="1h"}`, before, "window", "1h", float64(bad)/float64(total)/0.001)
+}
+
+// kindSLOs are a latency with a budget for each tenant, and a ratio of metrics.
+const kindSLOs = `slo: kinds-latency
+service: kinds
+good: within 10ms
+objective: 95% over 7 days
+group_by: tenant.id
+---
+slo: kinds-ratio
+service: kinds
+ratio:
+  bad: sum(increase(e2e_jobs_total{result="failed"}[$window]))
+  total: sum(increase(e2e_jobs_total[$window]))
+objective: 95% over 7 days
+`
+
+// kinds counts what is not errors of requests: durations to the nanosecond by tenant, and PromQL.
+func (q *sloTest) kinds(t *testing.T) {
+	now := time.Now().Truncate(time.Minute)
+	var spans []*trace.Span
+	for i := range 400 {
+		s := q.shop.request(now.Add(-time.Duration(i)*time.Second), false)
+		length := 10 * time.Millisecond
+		if i%4 == 0 {
+			length++
+		}
+		s.EndTimeUnixNano = s.StartTimeUnixNano + uint64(length)
+		s.Attributes = append(s.Attributes, text("tenant.id", string(rune('a'+i%2))))
+		spans = append(spans, s)
+	}
+	if err := post(t.Context(), q.shop.client, q.http, "traces", encodeTraces("kinds", spans...)); err != nil {
+		t.Fatal(err)
+	}
+	for result, by := range map[string]float64{"ok": 30, "failed": 3} {
+		if err := q.remoteWrite(t.Context(), 1, write1(t, ramp(now.Add(-20*time.Minute), 80, by), "__name__", "e2e_jobs_total", "job", "e2e", "result", result)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q.expects(t, `count(count_over_time(e2e_jobs_total[30m]) == 80)`, now, "", map[string]string{"": "2"})
+	if code, out := q.loadline(t, kindSLOs, "slo", "apply", "-f", "-"); code != 0 {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	eventually(t, time.Minute, func() error {
+		var s wire.Status
+		if err := q.slos("/kinds-latency/status", &s); err != nil {
+			return err
+		}
+		if len(s.Objectives) != 1 || len(s.Groups) != 2 || s.Objectives[0].Total != 400 {
+			return fmt.Errorf("%+v", s)
+		}
+		if o, a, b := s.Objectives[0], s.Groups[0], s.Groups[1]; o.Bad != 100 || a.Group != "a" || a.Bad != 100 || a.Total != 200 || b.Bad != 0 || b.Total != 200 {
+			t.Fatalf("%+v", s)
+		}
+		return nil
+	})
+	eventually(t, time.Minute, func() error {
+		o, err := q.objective("kinds-ratio")
+		if err == nil && (o.Health == "counting" || o.Total < 18*132 || o.Total > 21*132 || math.Abs(float64(o.Attained)-10./11) > 0.002) {
+			err = fmt.Errorf("%s: %d of %d bad, attained %v", o.Health, o.Bad, o.Total, o.Attained)
+		}
+		return err
+	})
+	got, err := q.vector(t.Context(), `count by (group) (loadline_slo_error_budget_remaining_ratio{slo="kinds-latency"})`, time.Now(), "group")
+	if err != nil || got[""] != "1" || got["a"] != "1" || got["b"] != "1" {
+		t.Errorf("series of groups: %v, %v", got, err)
+	}
 }
 
 // commandLine asks the program, for people and for pipelines.
