@@ -32,7 +32,7 @@ func (s *Pages) corrections(ctx context.Context, p view.Page, name string) page.
 	list, err := s.config.Engine.Corrections(ctx, name)
 	out.Error = s.config.Board.Failure("The corrections", err)
 	for i := range list {
-		out.Rows = append(out.Rows, correction(p, &list[i]))
+		out.Rows = append(out.Rows, screen.Correction(p, &list[i]))
 	}
 	return out
 }
@@ -42,13 +42,6 @@ func zoneOf(p view.Page) *time.Location {
 		return time.UTC
 	}
 	return p.Zone
-}
-
-func correction(p view.Page, c *slo.Correction) page.Correction {
-	return page.Correction{
-		ID: strconv.FormatUint(c.ID, 10), From: p.Moment(c.From), To: p.Moment(c.To), Long: view.Span(c.To.Sub(c.From)),
-		Reason: c.Reason, Author: c.Author, At: p.Moment(c.At), Withdrawn: c.Withdrawn,
-	}
 }
 
 // correct excludes a stretch of time.
