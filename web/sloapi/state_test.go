@@ -133,7 +133,7 @@ func (a *api) why(bad int) {
 func (a *api) backtests(bad int) {
 	var list []wire.Backtest
 	a.good("POST", "/backtest?slo=checkout&from=-3h", "", &list)
-	if len(list) != 1 || list[0].Total != 720 || list[0].Bad != uint64(bad) || len(list[0].Points) == 0 || list[0].Quality == nil {
+	if len(list) != 1 || list[0].Total != 720 || list[0].Bad != uint64(bad) || len(list[0].Points) == 0 || list[0].Quality == nil || len(list[0].Grid) < 5 {
 		a.Fatalf("%+v", list)
 	}
 	tightest := 1 - float64(bad)/720

@@ -1,6 +1,7 @@
 package slos
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -101,7 +102,7 @@ func tried(b *strings.Builder, r *wire.Backtest) {
 	}
 	t := newTable(">TARGET", "POLICY", ">PAGES A WEEK", ">TICKETS A WEEK", ">CAUGHT", ">DELAY", ">FALSE PAGES", ">BUDGET LEFT")
 	for _, c := range r.Grid {
-		t.add(c.Target, c.Policy, fmt.Sprintf("%.2g", float64(c.PagesPerWeek)), fmt.Sprintf("%.2g", float64(c.TicketsPerWeek)), fmt.Sprint(c.Caught), seconds(c.Delay), fmt.Sprint(c.False), percent(c.Left))
+		t.add(c.Target, cmp.Or(c.Policy, "its own"), fmt.Sprintf("%.2g", float64(c.PagesPerWeek)), fmt.Sprintf("%.2g", float64(c.TicketsPerWeek)), fmt.Sprint(c.Caught), seconds(c.Delay), fmt.Sprint(c.False), percent(c.Left))
 	}
 	b.WriteString("\n" + t.String())
 }

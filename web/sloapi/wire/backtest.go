@@ -53,8 +53,8 @@ type Point struct {
 
 // Cell is the outcome of another target and policy.
 type Cell struct {
-	Target         string `json:"target"` // in percent
-	Policy         string `json:"policy"`
+	Target         string `json:"target"`           // in percent
+	Policy         string `json:"policy,omitempty"` // name of a preset; none for that of the objective
 	PagesPerWeek   Number `json:"pages_per_week"`
 	TicketsPerWeek Number `json:"tickets_per_week"`
 	Caught         int    `json:"incidents_caught"`

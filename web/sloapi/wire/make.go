@@ -194,6 +194,16 @@ func BacktestOf(s *spec.SLO, o *spec.Objective, p *slo.Preview, from, to time.Ti
 			Left: Number(c.Left), Coverage: Number(c.Coverage), Reason: c.Reason,
 		}
 	}
+	for _, c := range p.Grid {
+		cell := Cell{
+			Target: c.Target.String(), Policy: c.Preset, PagesPerWeek: Number(c.PagesPerWeek), TicketsPerWeek: Number(c.TicketsPerWeek),
+			Caught: c.Caught, Delay: Number(c.Delay.Seconds()), False: c.False, Left: Number(c.Left),
+		}
+		if c.Caught == 0 {
+			cell.Delay = Number(math.NaN())
+		}
+		out.Grid = append(out.Grid, cell)
+	}
 	for i, at := range p.Points {
 		out.Points[i] = Point{At: unix(at.At), Left: Number(at.Left), BurnLong: Number(at.BurnLong), BurnShort: Number(at.BurnShort)}
 	}
