@@ -20,7 +20,7 @@ const provisioning = "../../deploy/grafana/provisioning"
 
 // grafanaVariables fills in what Grafana fills in.
 var grafanaVariables = strings.NewReplacer(
-	"$__rate_interval", "1m", "$__range", "1h", "$__interval", "15s", "$service", "(a|b)", "$env", ".*")
+	"$__rate_interval", "1m", "$__range", "1h", "$__interval", "15s", "$service", "(a|b)", "$slo", "(c|d)", "$env", ".*")
 
 var labelValues = regexp.MustCompile(`^label_values\((.*), ([a-z_]+)\)$`)
 
@@ -78,8 +78,10 @@ func TestGrafanaDashboards(t *testing.T) {
 				t.Errorf("%s: variable %s has the query %q", file, v.Name, v.Definition)
 			}
 		}
-		if !names["service"] || !names["env"] || !names["datasource"] {
-			t.Errorf("%s has the variables %v", file, names)
+		for _, name := range []string{"service", "env", "slo", "datasource"} {
+			if used := strings.Contains(string(text), "$"+name) || strings.Contains(string(text), "${"+name+"}"); used != names[name] {
+				t.Errorf("%s has the variables %v, and uses %s: %v", file, names, name, used)
+			}
 		}
 		ids := map[int]bool{}
 		for _, p := range d.Panels {
