@@ -184,6 +184,9 @@ func (s *Pages) budget(ctx context.Context, st *slo.Status) (slo.BudgetChart, er
 	if from.IsZero() || !from.Before(to) {
 		from = to.Add(-st.Window.Nominal())
 	}
+	if counted := time.Duration(st.Coverage * float64(to.Sub(from))); counted > 0 && counted < to.Sub(from)/4 && st.Backfill == nil {
+		from = to.Add(-max(counted, time.Hour)).Truncate(10 * time.Second) // the rest would be an empty chart
+	}
 	return panel.Cached(ctx, s.config.Board, cacheKey("budget", st.Ref, from, to), 20*time.Second, patience, func(ctx context.Context) (slo.BudgetChart, error) {
 		return s.config.Engine.Budget(ctx, st.Ref, from, to, chartPoints)
 	})

@@ -40,6 +40,9 @@ func Budget(st *slo.Status, b slo.BudgetChart, marks []view.Mark, corrected []sl
 	c.Y = []view.Numbers{hundredfold(b.Even), hundredfold(b.Left)}
 	c.Zones = append(incidentZones(b.Incidents), correctionZones(corrected)...)
 	c.Least = least(b.Left)
+	if shown := time.Duration(max(len(b.Left)-1, 0)) * b.Step; shown > 0 && shown < st.Window.Nominal()/2 {
+		c.Sub = "the " + view.Span(shown.Round(time.Minute)) + " that were counted"
+	}
 	return c
 }
 

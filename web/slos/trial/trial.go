@@ -4,6 +4,7 @@ package trial
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -80,16 +81,17 @@ func facts(o *spec.Objective, r *backtest.Result) []page.Figure {
 
 // charts are the budget and the burn rate over the whole time.
 func charts(o *spec.Objective, r *backtest.Result) (left, burn page.Chart) {
-	n := len(r.Points)
-	first, last := r.Points[0].At, r.Points[n-1].At
+	points := counted(r.Points)
+	n := len(points)
+	first, last := points[0].At, points[n-1].At
 	step := max((last-first)/int64(max(n-1, 1)), 1)
 	even, rest, long, short := make([]float64, n), make([]float64, n), make(view.Numbers, n), make(view.Numbers, n)
-	for i, pt := range r.Points {
+	for i, pt := range points {
 		even[i], rest[i], long[i], short[i] = 1-float64(i)/float64(max(n-1, 1)), pt.Left, pt.BurnLong, pt.BurnShort
 	}
 	st := slo.Status{Window: o.Window, Target: o.Target}
 	left = screen.Budget(&st, slo.BudgetChart{From: time.Unix(first, 0), Step: time.Duration(step) * time.Second, Left: rest, Even: even, Incidents: r.Incidents}, nil, nil)
-	left.Sub, left.Size, left.Fixed = "30 days; incidents are tinted", "", true
+	left.Sub, left.Size, left.Fixed = "incidents are tinted", "", true
 	burn = page.Chart{Chart: view.Chart{
 		ID: "burn", Title: "Burn rate", Sub: "alerts are tinted", Unit: "burn", Empty: "No rule to compare with",
 		Columns: view.Columns{T0: first, Step: step}, Series: []view.Series{{Label: "long", Color: "c1"}, {Label: "short", Color: "err"}},
@@ -103,6 +105,16 @@ func charts(o *spec.Objective, r *backtest.Result) (left, burn page.Chart) {
 		burn.Sub = "alerts are tinted; " + burn.Sub
 	}
 	return left, burn
+}
+
+// counted are the points from the first one with events on: what is before would be an empty chart.
+func counted(points []backtest.Point) []backtest.Point {
+	for i := range points {
+		if !math.IsNaN(points[i].Left) {
+			return points[max(min(i, len(points)-2), 0):]
+		}
+	}
+	return points
 }
 
 // maxZones is how many stretches of a chart are tinted. More hide it.

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,25 @@ func TestShow(t *testing.T) {
 	if !out.Burn.Fixed || !out.Budget.Fixed {
 		t.Error("marking a stretch of the preview would leave the form")
 	}
+}
+
+func TestCounted(t *testing.T) {
+	none := math.NaN()
+	f := func(want int, left ...float64) {
+		t.Helper()
+		var points []backtest.Point
+		for _, v := range left {
+			points = append(points, backtest.Point{Left: v})
+		}
+		if got := counted(points); len(got) != want {
+			t.Errorf("%v: %d points, want %d", left, len(got), want)
+		}
+	}
+	f(3, 1, 1, 1)
+	f(2, none, 1, none)
+	f(2, none, none, 1)
+	f(2, none, none)
+	f(1, 1)
 }
 
 // TestQuality: how exact a preview is, is told.
