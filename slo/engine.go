@@ -65,6 +65,7 @@ type Engine struct {
 	corrections []Correction
 	waits       time.Duration // the measured delay
 	firings     map[firing]int
+	trends      map[Ref]trend
 	problem     string // why evaluation does not go on
 	viewers     map[chan struct{}]bool
 }
@@ -95,7 +96,7 @@ func New(cfg Config) *Engine {
 	e := &Engine{
 		cfg: cfg, log: cfg.Logger.With("component", "slo"), store: store.New(cfg.DB), counts: counts.New(cfg.DB),
 		news: make(chan struct{}, 1), corrected: make(chan struct{}, 1), past: make(chan struct{}, 1),
-		clock: counts.Clock{}, saved: map[Ref]saved{}, firings: map[firing]int{}, viewers: map[chan struct{}]bool{},
+		clock: counts.Clock{}, saved: map[Ref]saved{}, firings: map[firing]int{}, trends: map[Ref]trend{}, viewers: map[chan struct{}]bool{},
 		waits: tracker.DefaultDelay, tracker: tracker.New(0),
 	}
 	e.counter = counting.New(counting.Config{
@@ -169,6 +170,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	var work sync.WaitGroup
 	work.Go(func() { e.every(ctx, recountEvery, e.past, e.counter.Recount) })
+	work.Go(func() { e.every(ctx, trendEvery, nil, e.refreshTrends) })
 	work.Go(func() {
 		e.every(ctx, computeEvery, nil, func(ctx context.Context, now time.Time) error { return e.counter.Compute(ctx, now.Add(-e.Delay())) })
 	})
@@ -185,6 +187,7 @@ func (e *Engine) loop(ctx context.Context) {
 	defer minutely.Stop()
 	defer check.Stop()
 	changed := e.cfg.Registry.Changed()
+	e.wake(e.corrected) // what has changed since Load
 	for {
 		var err error
 		select {

@@ -423,13 +423,14 @@ func TestRun(t *testing.T) {
 	}
 	news, cancel := r.Subscribe()
 	defer cancel()
+	limit := time.After(30 * time.Second)
 	for {
 		if _, ok := r.Status(Ref{SLO: "checkout-availability"}); ok {
 			break
 		}
 		select {
 		case <-news:
-		case <-time.After(30 * time.Second):
+		case <-limit:
 			t.Fatal("the definition is never taken in")
 		}
 	}

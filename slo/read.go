@@ -85,6 +85,9 @@ func (e *Engine) status(v tracker.View) Status {
 	}
 	out.Rules = e.rules(v)
 	out.Backfill = e.progress(v)
+	e.mu.RLock()
+	out.Trend = e.trends[v.Ref].left
+	e.mu.RUnlock()
 	out.Health = health(out, v.Loading)
 	return out
 }

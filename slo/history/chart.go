@@ -127,7 +127,7 @@ func (h *History) Budget(ctx context.Context, ref tracker.Ref, from, to time.Tim
 		return c, nil
 	}
 	c.From = moment(at[0])
-	if c.Left, err = h.left(ctx, v, at); err != nil {
+	if c.Left, err = h.left(ctx, v, at, projected); err != nil {
 		return c, err
 	}
 	for i := range at {
@@ -144,10 +144,32 @@ func (h *History) LeftAt(ctx context.Context, ref tracker.Ref, at []int64) ([]fl
 	if err != nil || len(at) == 0 {
 		return nil, err
 	}
-	return h.left(ctx, v, at)
+	return h.left(ctx, v, at, soFar)
 }
 
-func (h *History) left(ctx context.Context, v tracker.View, at []int64) ([]float64, error) {
+// Trend returns how much of the whole period's budget of an objective was left at n moments of the length of its window.
+func (h *History) Trend(ctx context.Context, v tracker.View, n int) ([]float64, error) {
+	length := v.Of.Objective.Window.Nominal()
+	at := moments(moment(v.Now).Add(-length), moment(v.Now), n, v.Now)
+	if len(at) == 0 {
+		return nil, nil
+	}
+	return h.left(ctx, v, at, projected)
+}
+
+// leftOf says what is left of a budget by the events of the covered part of a period.
+type leftOf func(bad, total uint64, target budget.Target, covered, period time.Duration) float64
+
+func soFar(bad, total uint64, target budget.Target, _, _ time.Duration) float64 {
+	return budget.Left(bad, total, target)
+}
+
+// projected does not let a period begin with a budget of nothing.
+func projected(bad, total uint64, target budget.Target, covered, period time.Duration) float64 {
+	return budget.Projected(bad, total, target, covered, period)
+}
+
+func (h *History) left(ctx context.Context, v tracker.View, at []int64, of leftOf) ([]float64, error) {
 	w := v.Of.Objective.Window
 	first, _ := w.Period(at[0])
 	sums, err := h.sums(ctx, v, min(first, at[0]), at, tierOf(w.Nominal()))
@@ -156,9 +178,9 @@ func (h *History) left(ctx context.Context, v tracker.View, at []int64) ([]float
 	}
 	out := make([]float64, len(at))
 	for i, t := range at {
-		from, _ := w.Period(t)
+		from, to := w.Period(t)
 		bad, total := sums.between(from, t)
-		out[i] = budget.Left(bad, total, v.Of.Objective.Target)
+		out[i] = of(bad, total, v.Of.Objective.Target, seconds(t-max(from, v.Of.From)), seconds(to-from))
 		if t > v.Now || t <= v.Of.From {
 			out[i] = math.NaN()
 		}
