@@ -151,6 +151,10 @@ const (
 	retryEvery    = 10 * time.Second
 )
 
+// sampleDelay is waited for before PromQL is asked about a minute: senders of samples keep them for some seconds, and what
+// comes later is not seen.
+const sampleDelay = 30 * time.Second
+
 // Run evaluates until ctx is done. Load must have been called.
 func (e *Engine) Run(ctx context.Context) error {
 	for {
@@ -172,7 +176,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	work.Go(func() { e.every(ctx, recountEvery, e.past, e.counter.Recount) })
 	work.Go(func() { e.every(ctx, trendEvery, nil, e.refreshTrends) })
 	work.Go(func() {
-		e.every(ctx, computeEvery, nil, func(ctx context.Context, now time.Time) error { return e.counter.Compute(ctx, now.Add(-e.Delay())) })
+		e.every(ctx, computeEvery, nil, func(ctx context.Context, now time.Time) error { return e.counter.Compute(ctx, now.Add(-max(e.Delay(), sampleDelay))) })
 	})
 	e.loop(ctx)
 	work.Wait()
