@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"loadline/cmd/loadline/slos/output"
 	"loadline/web/sloapi/wire"
 )
 
@@ -46,14 +47,14 @@ func (s *session) backtestCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r.body, r.files = src.text.String(), src
+			r.body, r.files = src.String(), src
 		}
 		var list []wire.Backtest
 		if err := s.fetch(cmd.Context(), r, &list); err != nil {
 			return err
 		}
-		if s.output != asTable {
-			return s.print(list, func() *table { return outcomes(list) })
+		if s.format != output.Table {
+			return s.print(list, func() *output.Rows { return outcomes(list) })
 		}
 		var b strings.Builder
 		for i := range list {
@@ -65,16 +66,16 @@ func (s *session) backtestCommand() *cobra.Command {
 		_, err := io.WriteString(s.stdout, b.String())
 		return err
 	}
-	s.outputs(cmd, asTable, asJSON, asYAML, asCSV)
+	s.outputs(cmd, output.Table, output.JSON, output.YAML, output.CSV)
 	return cmd
 }
 
 // outcomes has a row for each objective that was tried.
-func outcomes(list []wire.Backtest) *table {
-	t := newTable("SLO", ">TARGET", "FROM", "TO", ">ATTAINED", ">BUDGET LEFT", ">PAGES", ">TICKETS", ">CAUGHT", ">INCIDENTS", ">DELAY SECONDS", ">FALSE PAGES", ">TIGHTEST")
+func outcomes(list []wire.Backtest) *output.Rows {
+	t := output.New("SLO", ">TARGET", "FROM", "TO", ">ATTAINED", ">BUDGET LEFT", ">PAGES", ">TICKETS", ">CAUGHT", ">INCIDENTS", ">DELAY SECONDS", ">FALSE PAGES", ">TIGHTEST")
 	for i := range list {
 		r := &list[i]
-		t.add(name(&wire.Objective{SLO: r.SLO, Objective: r.Objective}), r.Target, clock(r.From), clock(r.To), percent(r.Attained), percent(r.Left),
+		t.Add(name(&wire.Objective{SLO: r.SLO, Objective: r.Objective}), r.Target, clock(r.From), clock(r.To), percent(r.Attained), percent(r.Left),
 			fmt.Sprint(r.Pages), fmt.Sprint(r.Tickets), fmt.Sprint(r.Caught), fmt.Sprint(len(r.Incidents)), fmt.Sprint(float64(r.Delay)), fmt.Sprint(r.False), percent(r.Tightest))
 	}
 	return t
@@ -82,27 +83,26 @@ func outcomes(list []wire.Backtest) *table {
 
 // tried tells what an objective would have done.
 func tried(b *strings.Builder, r *wire.Backtest) {
-	fmt.Fprintf(b, "%s\n%s\n", printable(r.Promise), name(&wire.Objective{SLO: r.SLO, Objective: r.Objective})+" from "+clock(r.From)+" to "+clock(r.To))
-	facts := newTable("FACT", "VALUE")
-	facts.add("attained", fmt.Sprintf("%s (%s of %s events bad)", percent(r.Attained), count(r.Bad), count(r.Total)))
-	facts.add("budget left", percent(r.Left))
-	facts.add("pages", fmt.Sprintf("%d (%.2g a week), %d outside of incidents", r.Pages, float64(r.PagesPerWeek), r.False))
-	facts.add("tickets", fmt.Sprintf("%d (%.2g a week)", r.Tickets, float64(r.TicketsPerWeek)))
-	facts.add("alerting", seconds(r.Alerting))
-	facts.add("incidents", caught(r))
-	facts.add("tightest met", percent(r.Tightest))
-	facts.add("counted", percent(r.Coverage)+" of the period"+source(r.Quality))
-	_, body, _ := strings.Cut(facts.String(), "\n")
-	b.WriteString(body)
-	if alerts := alertTable(r.Events); len(alerts.rows) > 0 {
+	fmt.Fprintf(b, "%s\n%s\n", output.Printable(r.Promise), name(&wire.Objective{SLO: r.SLO, Objective: r.Objective})+" from "+clock(r.From)+" to "+clock(r.To))
+	facts := output.New("", "")
+	facts.Add("attained", fmt.Sprintf("%s (%s of %s events bad)", percent(r.Attained), count(r.Bad), count(r.Total)))
+	facts.Add("budget left", percent(r.Left))
+	facts.Add("pages", fmt.Sprintf("%d (%.2g a week), %d outside of incidents", r.Pages, float64(r.PagesPerWeek), r.False))
+	facts.Add("tickets", fmt.Sprintf("%d (%.2g a week)", r.Tickets, float64(r.TicketsPerWeek)))
+	facts.Add("alerting", seconds(r.Alerting))
+	facts.Add("incidents", caught(r))
+	facts.Add("tightest met", percent(r.Tightest))
+	facts.Add("counted", percent(r.Coverage)+" of the period"+source(r.Quality))
+	b.WriteString(facts.Body())
+	if alerts := alertTable(r.Events); alerts.Len() > 0 {
 		b.WriteString("\n" + alerts.String())
 	}
 	if len(r.Grid) == 0 {
 		return
 	}
-	t := newTable(">TARGET", "POLICY", ">PAGES A WEEK", ">TICKETS A WEEK", ">CAUGHT", ">DELAY", ">FALSE PAGES", ">BUDGET LEFT")
+	t := output.New(">TARGET", "POLICY", ">PAGES A WEEK", ">TICKETS A WEEK", ">CAUGHT", ">DELAY", ">FALSE PAGES", ">BUDGET LEFT")
 	for _, c := range r.Grid {
-		t.add(c.Target, cmp.Or(c.Policy, "its own"), fmt.Sprintf("%.2g", float64(c.PagesPerWeek)), fmt.Sprintf("%.2g", float64(c.TicketsPerWeek)), fmt.Sprint(c.Caught), seconds(c.Delay), fmt.Sprint(c.False), percent(c.Left))
+		t.Add(c.Target, cmp.Or(c.Policy, "its own"), fmt.Sprintf("%.2g", float64(c.PagesPerWeek)), fmt.Sprintf("%.2g", float64(c.TicketsPerWeek)), fmt.Sprint(c.Caught), seconds(c.Delay), fmt.Sprint(c.False), percent(c.Left))
 	}
 	b.WriteString("\n" + t.String())
 }
@@ -135,16 +135,16 @@ func source(q *wire.Quality) string {
 const maxAlerts = 50
 
 // alertTable has a row for each alert and for each that was held back.
-func alertTable(events []wire.Event) *table {
-	t := newTable("AT", "RULE", "SEVERITY", "WHAT", ">BURN", ">BURN SHORT", ">BUDGET LEFT", "WHY")
+func alertTable(events []wire.Event) *output.Rows {
+	t := output.New("AT", "RULE", "SEVERITY", "WHAT", ">BURN", ">BURN SHORT", ">BUDGET LEFT", "WHY")
 	for i := range events {
 		e := &events[i]
-		if len(t.rows) == maxAlerts {
-			t.add("…", "", "", fmt.Sprintf("%d more events: -o json has all", len(events)-i), "", "", "", "")
+		if t.Len() == maxAlerts {
+			t.Add("…", "", "", fmt.Sprintf("%d more events: -o json has all", len(events)-i), "", "", "", "")
 			break
 		}
 		if e.State != "pending" && e.State != "held" {
-			t.add(clock(e.At), e.Rule, e.Severity, e.State, factor(e.BurnLong), factor(e.BurnShort), percent(e.Left), e.Reason)
+			t.Add(clock(e.At), e.Rule, e.Severity, e.State, factor(e.BurnLong), factor(e.BurnShort), percent(e.Left), e.Reason)
 		}
 	}
 	return t

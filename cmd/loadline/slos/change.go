@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"loadline/cmd/loadline/fault"
+	"loadline/cmd/loadline/slos/output"
+	"loadline/cmd/loadline/slos/sources"
 	"loadline/slo/registry"
 	"loadline/slo/spec"
 	"loadline/slo/spec/definition"
@@ -49,24 +51,24 @@ func (s *session) applyCommand() *cobra.Command {
 			}
 		}
 		var a wire.Applied
-		r := request{method: http.MethodPost, query: q, body: src.text.String(), match: revision, files: src}
+		r := request{method: http.MethodPost, query: q, body: src.String(), match: revision, files: src}
 		if err := s.fetch(cmd.Context(), r, &a); err != nil {
 			return err
 		}
 		if len(a.Problems) > 0 {
-			fmt.Fprintln(s.stderr, problems(src.place(a.Problems)))
+			fmt.Fprintln(s.stderr, problems(src.Place(a.Problems)))
 		}
 		return s.applied(&a, dry, dry || diff)
 	}
-	s.outputs(cmd, asTable, asJSON, asYAML)
+	s.outputs(cmd, output.Table, output.JSON, output.YAML)
 	return cmd
 }
 
-func (s *session) sources(files []string) (*sources, error) {
+func (s *session) sources(files []string) (*sources.Files, error) {
 	if len(files) == 0 {
 		return nil, usage("-f is missing: want a YAML file, a directory of them, or - for stdin")
 	}
-	src, err := readSources(s.stdin, files)
+	src, err := sources.Read(s.stdin, files)
 	if err != nil {
 		return nil, &fault.Error{Code: fault.Usage, Err: err}
 	}
@@ -75,7 +77,7 @@ func (s *session) sources(files []string) (*sources, error) {
 
 // applied tells what a change did, or would do.
 func (s *session) applied(a *wire.Applied, dry, diff bool) error {
-	if s.output != asTable {
+	if s.format != output.Table {
 		return s.print(a, nil)
 	}
 	var b strings.Builder
@@ -84,13 +86,13 @@ func (s *session) applied(a *wire.Applied, dry, diff bool) error {
 		if dry && o.Action != "unchanged" {
 			would = "would be "
 		}
-		fmt.Fprintf(&b, "%s %s %s%s\n", o.Kind, printable(o.Name), would, o.Action)
+		fmt.Fprintf(&b, "%s %s %s%s\n", o.Kind, output.Printable(o.Name), would, o.Action)
 		if diff {
 			b.WriteString(changed(o.Diff))
 		}
 	}
 	for _, p := range a.Promises {
-		fmt.Fprintf(&b, "promises: %s\n", printable(p))
+		fmt.Fprintf(&b, "promises: %s\n", output.Printable(p))
 	}
 	_, err := io.WriteString(s.stdout, b.String())
 	return err
@@ -114,7 +116,7 @@ func changed(lines []registry.Line) string {
 	for i, l := range lines {
 		switch {
 		case near[i]:
-			fmt.Fprintf(&b, "  %s %s\n", l.Op, printable(l.Text))
+			fmt.Fprintf(&b, "  %s %s\n", l.Op, output.Printable(l.Text))
 		case i > 0 && near[i-1]:
 			b.WriteString("  …\n")
 		}
@@ -143,7 +145,7 @@ func (s *session) deleteCommand() *cobra.Command {
 		}
 		return s.applied(&a, dry, false)
 	}
-	s.outputs(cmd, asTable, asJSON, asYAML)
+	s.outputs(cmd, output.Table, output.JSON, output.YAML)
 	return cmd
 }
 
@@ -179,9 +181,9 @@ func (s *session) correctCommand() *cobra.Command {
 		if err := s.fetch(cmd.Context(), request{path: path}, &list); err != nil {
 			return err
 		}
-		return s.print(list, func() *table { return corrections(list) })
+		return s.print(list, func() *output.Rows { return corrections(list) })
 	}
-	s.outputs(cmd, asTable, asJSON, asYAML, asCSV)
+	s.outputs(cmd, output.Table, output.JSON, output.YAML, output.CSV)
 	return cmd
 }
 
@@ -197,18 +199,18 @@ func (s *session) correct(cmd *cobra.Command, path []string, c wire.Correct) err
 	if err := s.fetch(cmd.Context(), request{method: http.MethodPost, path: path, body: string(body)}, &made); err != nil {
 		return err
 	}
-	return s.print(made, func() *table { return corrections([]wire.Correction{made}) })
+	return s.print(made, func() *output.Rows { return corrections([]wire.Correction{made}) })
 }
 
 // corrections has a row for each correction.
-func corrections(list []wire.Correction) *table {
-	t := newTable("NUMBER", "FROM", "TO", "REASON", "AUTHOR", "AT", "STATE")
+func corrections(list []wire.Correction) *output.Rows {
+	t := output.New("NUMBER", "FROM", "TO", "REASON", "AUTHOR", "AT", "STATE")
 	for _, c := range list {
 		state := "out"
 		if c.Withdrawn {
 			state = "withdrawn"
 		}
-		t.add(fmt.Sprint(c.ID), clock(c.From), clock(c.To), c.Reason, c.Author, clock(c.At), state)
+		t.Add(fmt.Sprint(c.ID), clock(c.From), clock(c.To), c.Reason, c.Author, clock(c.At), state)
 	}
 	return t
 }
@@ -224,8 +226,8 @@ func (s *session) lintCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		slos, found := definition.Read("", []byte(src.text.String()))
-		found = src.place(found)
+		slos, found := definition.Read("", []byte(src.String()))
+		found = src.Place(found)
 		if spec.Failed(found) {
 			return &fault.Error{Code: fault.Failed, Err: errors.New(problems(found))}
 		}
@@ -234,7 +236,7 @@ func (s *session) lintCommand() *cobra.Command {
 		}
 		for i := range slos {
 			for j := range slos[i].Objectives {
-				if err := s.say("%s: %s", slos[i].Name, printable(spec.Promise(&slos[i], &slos[i].Objectives[j]))); err != nil {
+				if err := s.say("%s: %s", slos[i].Name, output.Printable(spec.Promise(&slos[i], &slos[i].Objectives[j]))); err != nil {
 					return err
 				}
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"loadline/cmd/loadline/fault"
+	"loadline/cmd/loadline/slos/output"
 	"loadline/web/sloapi/wire"
 )
 
@@ -60,12 +61,12 @@ func (s *session) checkCommand() *cobra.Command {
 			}
 			list = append(list, chosen...)
 		}
-		if err := s.print(list, func() *table { return d.verdicts(list) }); err != nil {
+		if err := s.print(list, func() *output.Rows { return d.verdicts(list) }); err != nil {
 			return err
 		}
 		return d.judge(list)
 	}
-	s.outputs(cmd, asTable, asJSON, asYAML, asCSV)
+	s.outputs(cmd, output.Table, output.JSON, output.YAML, output.CSV)
 	return cmd
 }
 
@@ -125,14 +126,14 @@ func (d demand) verdict(o *wire.Objective) (text string, known bool) {
 }
 
 // verdicts has a row for each objective.
-func (d demand) verdicts(list []wire.Objective) *table {
-	t := newTable("SLO", ">ATTAINED", ">BUDGET LEFT", ">BURN 1H", "VERDICT")
+func (d demand) verdicts(list []wire.Objective) *output.Rows {
+	t := output.New("SLO", ">ATTAINED", ">BUDGET LEFT", ">BURN 1H", "VERDICT")
 	for i := range list {
 		text, _ := d.verdict(&list[i])
 		if text == "" {
 			text = "ok"
 		}
-		t.add(name(&list[i]), percent(list[i].Attained), percent(list[i].Left), factor(list[i].Burn1h), text)
+		t.Add(name(&list[i]), percent(list[i].Attained), percent(list[i].Left), factor(list[i].Burn1h), text)
 	}
 	return t
 }

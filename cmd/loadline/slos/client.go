@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"loadline/cmd/loadline/fault"
+	"loadline/cmd/loadline/slos/sources"
 	"loadline/slo/spec"
 	"loadline/web/sloapi/wire"
 )
@@ -29,8 +30,8 @@ type request struct {
 	path   []string // below /api/v1/slos
 	query  url.Values
 	body   string
-	match  uint64   // the revision that is changed, 0 for any
-	files  *sources // that the body is made of; nil when it is not from files
+	match  uint64         // the revision that is changed, 0 for any
+	files  *sources.Files // that the body is made of; nil when it is not from files
 }
 
 // ask asks and decodes the data of the answer. It returns what the server warns of.
@@ -122,7 +123,7 @@ func (c *client) stranger(resp *http.Response) error {
 }
 
 // refusal turns an error of the API into one of the program. Problems of definitions are told where they are in files.
-func refusal(a *wire.Answer, files *sources) error {
+func refusal(a *wire.Answer, files *sources.Files) error {
 	f := &fault.Error{Code: fault.Failed, Err: errors.New(a.Error)}
 	switch a.ErrorType {
 	case "bad_data":
@@ -134,7 +135,7 @@ func refusal(a *wire.Answer, files *sources) error {
 		f.Hint = "`loadline slo history` shows the change; get the definition again, edit that, and apply it"
 	case "invalid_definition":
 		if len(a.Problems) > 0 {
-			f.Err = errors.New(problems(files.place(a.Problems)))
+			f.Err = errors.New(problems(files.Place(a.Problems)))
 		}
 	}
 	return f

@@ -13,12 +13,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"loadline/cmd/loadline/fault"
+	"loadline/cmd/loadline/slos/output"
 )
 
 // session is one run of a command: whom it asks, and where it prints.
 type session struct {
 	client
-	output         string
+	format         string
 	stdin          io.Reader
 	stdout, stderr io.Writer
 }
@@ -47,7 +48,7 @@ func NewCommand() *cobra.Command {
 
 // outputs adds the flag --output to a command. The first format is the default.
 func (s *session) outputs(cmd *cobra.Command, formats ...string) {
-	cmd.Flags().StringVarP(&s.output, "output", "o", formats[0], strings.Join(formats[:len(formats)-1], ", ")+" or "+formats[len(formats)-1])
+	cmd.Flags().StringVarP(&s.format, "output", "o", formats[0], strings.Join(formats[:len(formats)-1], ", ")+" or "+formats[len(formats)-1])
 	s.wrap(cmd, formats)
 }
 
@@ -59,8 +60,8 @@ func (s *session) wrap(cmd *cobra.Command, formats []string) {
 		defer stop()
 		cmd.SetContext(ctx)
 		s.stdin, s.stdout, s.stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-		if len(formats) > 0 && !slices.Contains(formats, s.output) {
-			return usage("--output: cannot use %q: want %s", s.output, strings.Join(formats, ", "))
+		if len(formats) > 0 && !slices.Contains(formats, s.format) {
+			return usage("--output: cannot use %q: want %s", s.format, strings.Join(formats, ", "))
 		}
 		return run(cmd, args)
 	}
@@ -81,16 +82,16 @@ func (s *session) fetch(ctx context.Context, r request, into any) error {
 }
 
 // print writes an answer in the chosen format. view makes a table of it.
-func (s *session) print(v any, view func() *table) error {
+func (s *session) print(v any, view func() *output.Rows) error {
 	var text string
 	var err error
-	switch s.output {
-	case asTable:
+	switch s.format {
+	case output.Table:
 		text = view().String()
-	case asCSV:
-		text, err = view().csv()
+	case output.CSV:
+		text, err = view().CSV()
 	default:
-		text, err = encode(v, s.output)
+		text, err = output.Encode(v, s.format)
 	}
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"loadline/cmd/loadline/slos/output"
 	"loadline/web/sloapi/wire"
 )
 
@@ -34,21 +35,21 @@ func (s *session) listCommand() *cobra.Command {
 		if err := s.fetch(cmd.Context(), request{query: q}, &list); err != nil {
 			return err
 		}
-		if len(list) == 0 && s.output == asTable {
+		if len(list) == 0 && s.format == output.Table {
 			return s.say("no objectives")
 		}
-		return s.print(list, func() *table { return overview(list) })
+		return s.print(list, func() *output.Rows { return overview(list) })
 	}
-	s.outputs(cmd, asTable, asJSON, asYAML, asCSV)
+	s.outputs(cmd, output.Table, output.JSON, output.YAML, output.CSV)
 	return cmd
 }
 
 // overview has a row for each objective.
-func overview(list []wire.Objective) *table {
-	t := newTable("SLO", "SERVICE", ">TARGET", "WINDOW", ">ATTAINED", ">BUDGET LEFT", ">BURN 1H", ">GONE IN", "STATE")
+func overview(list []wire.Objective) *output.Rows {
+	t := output.New("SLO", "SERVICE", ">TARGET", "WINDOW", ">ATTAINED", ">BUDGET LEFT", ">BURN 1H", ">GONE IN", "STATE")
 	for i := range list {
 		o := &list[i]
-		t.add(name(o), o.Service, o.Target, o.Window, percent(o.Attained), percent(o.Left), factor(o.Burn1h), gone(o), state(o))
+		t.Add(name(o), o.Service, o.Target, o.Window, percent(o.Attained), percent(o.Left), factor(o.Burn1h), gone(o), state(o))
 	}
 	return t
 }
@@ -60,7 +61,7 @@ func (s *session) getCommand() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if s.output == asYAML {
+		if s.format == output.YAML {
 			return s.export(cmd, args[0], "native")
 		}
 		var d wire.Definition
@@ -71,11 +72,11 @@ func (s *session) getCommand() *cobra.Command {
 		if err := s.fetch(cmd.Context(), request{path: []string{args[0], "status"}}, &status); err != nil {
 			return err
 		}
-		if s.output == asJSON {
-			text, err := encode(struct {
+		if s.format == output.JSON {
+			text, err := output.Encode(struct {
 				wire.Definition
 				Groups []wire.Objective `json:"groups,omitempty"`
-			}{d, status.Groups}, asJSON)
+			}{d, status.Groups}, output.JSON)
 			if err == nil {
 				_, err = io.WriteString(s.stdout, text)
 			}
@@ -84,7 +85,7 @@ func (s *session) getCommand() *cobra.Command {
 		_, err := io.WriteString(s.stdout, details(&d, &status))
 		return err
 	}
-	s.outputs(cmd, asTable, asJSON, asYAML)
+	s.outputs(cmd, output.Table, output.JSON, output.YAML)
 	return cmd
 }
 
@@ -94,9 +95,9 @@ func details(d *wire.Definition, status *wire.Status) string {
 	for i := range status.Objectives {
 		o := &status.Objectives[i]
 		if i == 0 {
-			fmt.Fprintf(&b, "%s\n", printable(o.Title))
+			fmt.Fprintf(&b, "%s\n", output.Printable(o.Title))
 			if o.Description != "" {
-				fmt.Fprintf(&b, "%s\n", printable(o.Description))
+				fmt.Fprintf(&b, "%s\n", output.Printable(o.Description))
 			}
 		}
 		b.WriteString("\n")
@@ -104,57 +105,49 @@ func details(d *wire.Definition, status *wire.Status) string {
 	}
 	if len(status.Groups) > 0 {
 		b.WriteString("\n")
-		t := newTable("GROUP", ">ATTAINED", ">BUDGET LEFT", ">BAD", ">EVENTS", ">BURN 1H", "STATE")
+		t := output.New("GROUP", ">ATTAINED", ">BUDGET LEFT", ">BAD", ">EVENTS", ">BURN 1H", "STATE")
 		for i := range status.Groups {
 			g := &status.Groups[i]
-			t.add(name(g), percent(g.Attained), percent(g.Left), count(g.Bad), count(g.Total), factor(g.Burn1h), state(g))
+			t.Add(name(g), percent(g.Attained), percent(g.Left), count(g.Bad), count(g.Total), factor(g.Burn1h), state(g))
 		}
 		b.WriteString(t.String())
 	}
-	fmt.Fprintf(&b, "\nrevision %d of %s by %s (%s)\n", d.Revision, clock(d.At), printable(d.Author), printable(d.Source))
+	fmt.Fprintf(&b, "\nrevision %d of %s by %s (%s)\n", d.Revision, clock(d.At), output.Printable(d.Author), output.Printable(d.Source))
 	return b.String()
 }
 
 func objectiveDetails(b *strings.Builder, o *wire.Objective) {
-	fmt.Fprintf(b, "%s\n", printable(o.Promise))
-	facts := newTable("FACT", "VALUE")
-	facts.add("state", state(o))
-	facts.add("attained", fmt.Sprintf("%s (%s of %s events bad)", percent(o.Attained), count(o.Bad), count(o.Total)))
-	facts.add("budget left", percent(o.Left))
+	fmt.Fprintf(b, "%s\n", output.Printable(o.Promise))
+	facts := output.New("", "")
+	facts.Add("state", state(o))
+	facts.Add("attained", fmt.Sprintf("%s (%s of %s events bad)", percent(o.Attained), count(o.Bad), count(o.Total)))
+	facts.Add("budget left", percent(o.Left))
 	if o.Projected != o.Left {
-		facts.add("of a whole period", percent(o.Projected))
+		facts.Add("of a whole period", percent(o.Projected))
 	}
-	facts.add("burn 1h", factor(o.Burn1h))
-	facts.add("gone in", gone(o))
-	facts.add("one bad event", percent(o.OneBad)+" of the budget")
-	facts.add("period", clock(o.From)+" to "+clock(o.To)+", counted "+percent(o.Coverage))
-	facts.add("owner", o.Owner)
-	facts.add("runbook", o.Runbook)
+	facts.Add("burn 1h", factor(o.Burn1h))
+	facts.Add("gone in", gone(o))
+	facts.Add("one bad event", percent(o.OneBad)+" of the budget")
+	facts.Add("period", clock(o.From)+" to "+clock(o.To)+", counted "+percent(o.Coverage))
+	if o.Owner != "" {
+		facts.Add("owner", o.Owner)
+	}
+	if o.Runbook != "" {
+		facts.Add("runbook", o.Runbook)
+	}
 	for _, p := range o.Problems {
-		facts.add("problem", p)
+		facts.Add("problem", p)
 	}
-	facts.rows = withValue(facts.rows)
-	_, body, _ := strings.Cut(facts.String(), "\n")
-	b.WriteString(body)
+	b.WriteString(facts.Body())
 	if len(o.Rules) == 0 {
 		return
 	}
 	b.WriteString("\n")
-	t := newTable("RULE", "SEVERITY", "STATE", "WINDOWS", ">ABOVE", ">BURN", ">BURN SHORT", ">ALERTS", "WHY")
+	t := output.New("RULE", "SEVERITY", "STATE", "WINDOWS", ">ABOVE", ">BURN", ">BURN SHORT", ">ALERTS", "WHY")
 	for _, r := range o.Rules {
-		t.add(r.Name, r.Severity, r.State, r.Long+"/"+r.Short, factor(r.Threshold), factor(r.BurnLong), factor(r.BurnShort), fmt.Sprint(r.Alerts), r.Reason)
+		t.Add(r.Name, r.Severity, r.State, r.Long+"/"+r.Short, factor(r.Threshold), factor(r.BurnLong), factor(r.BurnShort), fmt.Sprint(r.Alerts), r.Reason)
 	}
 	b.WriteString(t.String())
-}
-
-// withValue leaves out the facts that are not known.
-func withValue(rows [][]string) (out [][]string) {
-	for _, row := range rows {
-		if row[1] != "" {
-			out = append(out, row)
-		}
-	}
-	return out
 }
 
 func (s *session) exportCommand() *cobra.Command {
@@ -200,23 +193,23 @@ func (s *session) historyCommand() *cobra.Command {
 		if err := s.fetch(cmd.Context(), r, &list); err != nil {
 			return err
 		}
-		if diff && s.output == asTable {
+		if diff && s.format == output.Table {
 			var b strings.Builder
 			for i := range list {
-				fmt.Fprintf(&b, "revision %d of %s by %s (%s)\n%s\n", list[i].Revision, clock(list[i].At), printable(list[i].Author), printable(list[i].Source), changed(list[i].Diff))
+				fmt.Fprintf(&b, "revision %d of %s by %s (%s)\n%s\n", list[i].Revision, clock(list[i].At), output.Printable(list[i].Author), output.Printable(list[i].Source), changed(list[i].Diff))
 			}
 			_, err := io.WriteString(s.stdout, b.String())
 			return err
 		}
-		return s.print(list, func() *table {
-			t := newTable(">REVISION", "AT", "AUTHOR", "SOURCE", "CHANGE")
+		return s.print(list, func() *output.Rows {
+			t := output.New(">REVISION", "AT", "AUTHOR", "SOURCE", "CHANGE")
 			for i := range list {
-				t.add(fmt.Sprint(list[i].Revision), clock(list[i].At), list[i].Author, list[i].Source, summary(&list[i]))
+				t.Add(fmt.Sprint(list[i].Revision), clock(list[i].At), list[i].Author, list[i].Source, summary(&list[i]))
 			}
 			return t
 		})
 	}
-	s.outputs(cmd, asTable, asJSON, asYAML, asCSV)
+	s.outputs(cmd, output.Table, output.JSON, output.YAML, output.CSV)
 	return cmd
 }
 
@@ -262,19 +255,19 @@ func (s *session) eventsCommand() *cobra.Command {
 		if err := s.fetch(cmd.Context(), request{path: []string{strings.Join(append(args, "-")[:1], ""), "events"}, query: q}, &list); err != nil {
 			return err
 		}
-		return s.print(list, func() *table { return happened(list) })
+		return s.print(list, func() *output.Rows { return happened(list) })
 	}
-	s.outputs(cmd, asTable, asJSON, asYAML, asCSV)
+	s.outputs(cmd, output.Table, output.JSON, output.YAML, output.CSV)
 	return cmd
 }
 
 // happened has a row for each event.
-func happened(list []wire.Event) *table {
-	t := newTable("AT", "SLO", "RULE", "SEVERITY", "STATE", ">BURN", ">BURN SHORT", ">BUDGET LEFT", "WHY")
+func happened(list []wire.Event) *output.Rows {
+	t := output.New("AT", "SLO", "RULE", "SEVERITY", "STATE", ">BURN", ">BURN SHORT", ">BUDGET LEFT", "WHY")
 	for i := range list {
 		e := &list[i]
 		of := name(&wire.Objective{SLO: e.SLO, Objective: e.Objective, Group: e.Group})
-		t.add(clock(e.At), of, e.Rule, e.Severity, e.State, factor(e.BurnLong), factor(e.BurnShort), percent(e.Left), e.Reason)
+		t.Add(clock(e.At), of, e.Rule, e.Severity, e.State, factor(e.BurnLong), factor(e.BurnShort), percent(e.Left), e.Reason)
 	}
 	return t
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"loadline/cmd/loadline/fault"
+	"loadline/cmd/loadline/slos/output"
 	"loadline/slo/registry"
 	"loadline/slo/spec"
 	"loadline/slo/spec/definition"
@@ -438,8 +439,8 @@ func TestWords(t *testing.T) {
 	f(factor(14.4), "14.4x")
 	f(factor(1000), "1000x")
 	f(seconds(wire.Number(math.NaN())), "–")
-	f(printable("a\x1b[2J"), `"a\x1b[2J"`)
-	f(printable(`say "é"`), `say "é"`)
+	f(output.Printable("a\x1b[2J"), `"a\x1b[2J"`)
+	f(output.Printable(`say "é"`), `say "é"`)
 }
 
 // Files are checked without a server.

@@ -1,4 +1,5 @@
-package slos
+// Package sources reads files with definitions of SLOs as one text, and tells where in the files a line of it is.
+package sources
 
 import (
 	"errors"
@@ -13,14 +14,14 @@ import (
 	"loadline/slo/spec"
 )
 
-// sources are files with definitions that are sent as one text, so that they are applied together or not at all.
-type sources struct {
+// Files are files with definitions that are sent as one text, so that they are applied together or not at all.
+type Files struct {
 	text  strings.Builder
 	lines int // in text
 	parts []part
 }
 
-// part is where a file begins in the text of its sources.
+// part is where a file begins in the text of all.
 type part struct {
 	file  string
 	first int // line of the text that is line 1 of the file
@@ -29,9 +30,9 @@ type part struct {
 // maxFile bounds a file with definitions.
 const maxFile = 1 << 20
 
-// readSources reads files, directories of .yaml and .yml files, and - for stdin.
-func readSources(stdin io.Reader, names []string) (*sources, error) {
-	s := &sources{}
+// Read reads files, directories of .yaml and .yml files, and - for stdin.
+func Read(stdin io.Reader, names []string) (*Files, error) {
+	s := &Files{}
 	for _, name := range names {
 		if name == "-" {
 			text, err := io.ReadAll(io.LimitReader(stdin, maxFile+1))
@@ -54,7 +55,7 @@ func readSources(stdin io.Reader, names []string) (*sources, error) {
 }
 
 // walk adds a file, or the YAML files below a directory in the order of their names.
-func (s *sources) walk(name string) error {
+func (s *Files) walk(name string) error {
 	return filepath.WalkDir(name, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return fmt.Errorf("read definitions: %w", err)
@@ -76,7 +77,7 @@ func (s *sources) walk(name string) error {
 	})
 }
 
-func (s *sources) add(file string, text []byte) error {
+func (s *Files) add(file string, text []byte) error {
 	if len(text) > maxFile {
 		return fmt.Errorf("%s is longer than %d bytes: apply definitions in parts", file, maxFile)
 	}
@@ -92,13 +93,16 @@ func (s *sources) add(file string, text []byte) error {
 	return nil
 }
 
-func (s *sources) write(text string) {
+func (s *Files) write(text string) {
 	s.text.WriteString(text)
 	s.lines += strings.Count(text, "\n")
 }
 
-// place says of problems in which file they are.
-func (s *sources) place(list []spec.Problem) []spec.Problem {
+// String is the text.
+func (s *Files) String() string { return s.text.String() }
+
+// Place says of problems of the text in which file they are. No files leave them as they are.
+func (s *Files) Place(list []spec.Problem) []spec.Problem {
 	if s == nil {
 		return list
 	}

@@ -1,4 +1,5 @@
-package slos
+// Package output writes answers for people and programs: tables, CSV, JSON and YAML.
+package output
 
 import (
 	"bytes"
@@ -14,48 +15,59 @@ import (
 
 // The formats of output.
 const (
-	asTable = "table"
-	asJSON  = "json"
-	asYAML  = "yaml"
-	asCSV   = "csv"
+	Table = "table"
+	JSON  = "json"
+	YAML  = "yaml"
+	CSV   = "csv"
 )
 
-// table is text in aligned columns. A heading with > in front is of a column of numbers, which are aligned to the right.
-type table struct {
+// Rows are text in aligned columns.
+type Rows struct {
 	headings []string
 	rows     [][]string
 }
 
-func newTable(headings ...string) *table { return &table{headings: headings} }
+// New returns a table without rows. A heading with > in front is of a column of numbers, which are aligned to the right.
+func New(headings ...string) *Rows { return &Rows{headings: headings} }
 
-func (t *table) add(cells ...string) {
+// Len is the number of rows, without the headings.
+func (t *Rows) Len() int { return len(t.rows) }
+
+// Add appends a row with a cell for each heading.
+func (t *Rows) Add(cells ...string) {
 	for i, c := range cells {
-		cells[i] = printable(c)
+		cells[i] = Printable(c)
 	}
 	t.rows = append(t.rows, cells)
 }
 
-// printable keeps control characters away from the terminal.
-func printable(s string) string {
+// Printable keeps control characters away from the terminal.
+func Printable(s string) string {
 	if quoted := strconv.Quote(s); strings.Contains(quoted, `\x`) || strings.ContainsAny(s, "\n\r\t\a\b\f\v") || strings.Contains(quoted, `\u`) {
 		return quoted
 	}
 	return s
 }
 
-// String drops columns in which no row has anything.
-func (t *table) String() string {
+// String is the table with its headings. Columns in which no row has anything are left out.
+func (t *Rows) String() string { return t.text(-1) }
+
+// Body is the table without its headings.
+func (t *Rows) Body() string { return t.text(0) }
+
+// text is the table from a row on; row -1 is the headings.
+func (t *Rows) text(from int) string {
 	var b strings.Builder
 	widths := make([]int, len(t.headings))
 	for i, h := range t.headings {
 		for _, row := range t.rows {
 			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
 		}
-		if widths[i] > 0 {
+		if widths[i] > 0 && from < 0 {
 			widths[i] = max(widths[i], utf8.RuneCountInString(strings.TrimPrefix(h, ">")))
 		}
 	}
-	for n := -1; n < len(t.rows); n++ {
+	for n := from; n < len(t.rows); n++ {
 		var line strings.Builder
 		for i, h := range t.headings {
 			if widths[i] == 0 {
@@ -81,8 +93,8 @@ func (t *table) String() string {
 	return b.String()
 }
 
-// csv is the table for spreadsheets.
-func (t *table) csv() (string, error) {
+// CSV is the table for spreadsheets.
+func (t *Rows) CSV() (string, error) {
 	var b strings.Builder
 	w := csv.NewWriter(&b)
 	names := make([]string, len(t.headings))
@@ -95,13 +107,13 @@ func (t *table) csv() (string, error) {
 	return b.String(), nil
 }
 
-// encode writes a value as JSON or YAML.
-func encode(v any, format string) (string, error) {
+// Encode writes a value as JSON or YAML.
+func Encode(v any, format string) (string, error) {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return "", fmt.Errorf("encode JSON: %w", err)
 	}
-	if format == asJSON {
+	if format == JSON {
 		return string(text) + "\n", nil
 	}
 	// JSON is YAML: what is left is to write it in YAML's own style.
