@@ -6,8 +6,8 @@ import "time"
 type Budget struct {
 	From      time.Time  `json:"from"`
 	Step      Number     `json:"step_seconds"`
-	Left      []Number   `json:"budget_left"`
-	Even      []Number   `json:"even"` // what would be left if it were spent evenly
+	Left      []Number   `json:"budget_left"` // of the whole period's budget, also where only a part of it is counted
+	Even      []Number   `json:"even"`        // what would be left if it were spent evenly
 	Incidents []Incident `json:"incidents"`
 }
 
