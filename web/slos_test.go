@@ -257,7 +257,7 @@ func TestBrowserObjective(t *testing.T) {
 	bad := eval[string](b, `document.querySelector('[data-c="slo.n"]').textContent`)
 	f.slos.fail(t, "checkout-api", 5000)
 	f.slos.until(t, "what fails is counted", func() bool { st, _ := f.slos.Status(ref); return st.Bad > 5000 })
-	b.until(fmt.Sprintf(`document.querySelector('[data-c="slo.n"]').textContent !== %q && document.querySelector('#rules').textContent.includes('Firing')`, bad))
+	b.until(fmt.Sprintf(`document.querySelector('[data-c="slo.n"]').textContent !== %q && document.querySelector('#rules').textContent.includes('Firing') && document.querySelector('.ph .badge').textContent.includes('Fast burn') && document.querySelector('.headline')`, bad))
 	b.shot("slo-burning-light", true)
 
 	// A bad event leads to the trace behind it.

@@ -67,6 +67,7 @@ func (s *Pages) fill(ctx context.Context, p view.Page, d *page.Detail, st *slo.S
 		return topicOf(kind, p.Query, "name", st.SLO, "objective", st.Objective, "group", st.Group)
 	}
 	d.Topic, d.Rules.Topic = topic("slo"), topic("slo-rules")
+	d.BadgeTopic, d.HeadlineTopic = topic("slo-badge"), topic("slo-headline")
 	if !p.Range.Past {
 		d.Burn.Topic = topic("slo-burn")
 	}

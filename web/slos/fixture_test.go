@@ -240,8 +240,10 @@ func newFixture(t testing.TB) *fixture {
 		}
 	}
 	start := func(r *http.Request, nav, title string) view.Page {
-		return view.Page{Title: title, Nav: nav, Theme: "auto", Path: r.URL.Path, Query: r.URL.Query(), Zone: time.UTC, Now: noon, Live: true, Asset: assets.URL,
-			Topics: view.Topics{"sys": "sys"}, Range: view.Range{Label: "Last 30 min", Short: "30m", Text: "30m", From: noon.Add(-30 * time.Minute), To: noon}}
+		return view.Page{
+			Title: title, Nav: nav, Theme: "auto", Path: r.URL.Path, Query: r.URL.Query(), Zone: time.UTC, Now: noon, Live: true, Asset: assets.URL,
+			Topics: view.Topics{"sys": "sys"}, Range: view.Range{Label: "Last 30 min", Short: "30m", Text: "30m", From: noon.Add(-30 * time.Minute), To: noon},
+		}
 	}
 	f.pages = New(Config{
 		Engine: f.engine, Board: panel.New(panel.Config{Store: query.New(db), Health: func() panel.Health { return panel.Health{} }, Now: clock, Logger: logger}),

@@ -61,7 +61,7 @@ func (s *Pages) Resolve(topic string) (live.Panel, bool) {
 		}}, true
 	}
 	frames := map[string]func(context.Context, url.Values, *slo.Status) (live.Frame, error){
-		"slo": figuresFrame, "slo-rules": rulesFrame, "slo-burn": s.burnFrame,
+		"slo": figuresFrame, "slo-rules": rulesFrame, "slo-burn": s.burnFrame, "slo-badge": badgeFrame, "slo-headline": s.headlineFrame,
 	}
 	compute, ok := frames[kind]
 	if !ok {
@@ -115,6 +115,25 @@ func rulesFrame(ctx context.Context, _ url.Values, st *slo.Status) (live.Frame, 
 	html, err := panel.Markup(ctx, page.RuleRows(table))
 	f.HTML, f.Shape = html, "r"+shape.String()
 	return f, err
+}
+
+// badgeFrame is an objective in a word.
+func badgeFrame(ctx context.Context, _ url.Values, st *slo.Status) (live.Frame, error) {
+	h := screen.Health(st)
+	html, err := panel.Markup(ctx, view.Badge(h))
+	return live.Frame{HTML: html, Shape: h.State + h.Label}, err
+}
+
+// headlineFrame is the sentence about what is wrong. Screen readers say it when it changes, so it changes with the rule
+// that fires and not with its numbers.
+func (s *Pages) headlineFrame(ctx context.Context, values url.Values, st *slo.Status) (live.Frame, error) {
+	h := screen.Headline(view.Page{Path: screen.Path(st.SLO), Query: values, Now: s.config.Now()}, st)
+	shape := "none"
+	if h != nil {
+		shape = h.State
+	}
+	html, err := panel.Markup(ctx, page.HeadlineOf(h))
+	return live.Frame{HTML: html, Shape: shape}, err
 }
 
 // burnFrame is the chart of burn rates of a range that ends now.

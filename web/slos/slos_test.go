@@ -380,7 +380,14 @@ func TestLive(t *testing.T) {
 	if c := compute(burn).Charts["burn"]; len(c.Y) != 2 || len(c.Y[0]) != chartPoints {
 		t.Errorf("burn %+v", c)
 	}
+	const badge, headline = ".ph [data-html]", "main > .contents"
+	if h, b := compute(headline), compute(badge); !strings.Contains(h.HTML, "burns its budget") || !strings.Contains(b.HTML, "Fast burn") {
+		t.Errorf("headline %+v, badge %+v", h, b)
+	}
 	calm(&f.engine.statuses[0])
+	if h, b := compute(headline), compute(badge); h.HTML != "" || h.Shape == "" || !strings.Contains(b.HTML, "Met") {
+		t.Errorf("headline %+v, badge %+v", h, b)
+	}
 	if after := compute(rules); after.Shape == before.Shape || strings.Contains(after.HTML, "Firing") || compute(figures).Cells["slo.b"] != "0.4×" {
 		t.Errorf("rules %+v", after)
 	}

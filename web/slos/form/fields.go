@@ -28,8 +28,10 @@ func (v Values) IndicatorFields(services []string) []page.Field {
 		{Name: "service", Label: "Service", Value: v.Service, Suggestions: services, Placeholder: "checkout-api"},
 		{Name: "operations", Label: "Endpoints", Value: v.Operations, Rows: 2, Placeholder: "POST /v1/checkout", Hint: "Leave empty for all. One a line; * stands for any text.", Only: ofSpans},
 		{Name: "kind", Label: "A request is good when", Options: options(v.Kind, []Choice{
-			{Value: Latency, Label: "it is fast enough and does not fail"}, {Value: Availability, Label: "it does not fail"},
-			{Value: Speed, Label: "it is fast enough, failed or not"}, {Value: Ratio, Label: "a PromQL expression counts it so"},
+			{Value: Latency, Label: "it is fast enough and does not fail"},
+			{Value: Availability, Label: "it does not fail"},
+			{Value: Speed, Label: "it is fast enough, failed or not"},
+			{Value: Ratio, Label: "a PromQL expression counts it so"},
 			{Value: Threshold, Label: "a metric stays within a bound (queue age, freshness)"},
 		})},
 		{Name: "slower", Label: "Fast enough is at most", Value: v.Slower, Hint: "a duration such as 400ms", Only: ofTime, Half: true},

@@ -17,16 +17,25 @@ type Choice struct{ Value, Label string }
 // Windows are the windows that the form offers.
 func Windows() []Choice {
 	return []Choice{
-		{"7d", "7 days, rolling"}, {"28d", "28 days, rolling"}, {"30d", "30 days, rolling"}, {"90d", "90 days, rolling"},
-		{"week", "calendar week"}, {"month", "calendar month"}, {"quarter", "calendar quarter"},
+		{"7d", "7 days, rolling"},
+		{"28d", "28 days, rolling"},
+		{"30d", "30 days, rolling"},
+		{"90d", "90 days, rolling"},
+		{"week", "calendar week"},
+		{"month", "calendar month"},
+		{"quarter", "calendar quarter"},
 	}
 }
 
 // Alerts are the policies that the form offers.
 func Alerts() []Choice {
 	return []Choice{
-		{"default", "Page on fast burn, ticket on slow burn"}, {"page", "Page on fast burn only"},
-		{"ticket", "Ticket on slow burn only"}, {"none", "Nobody"}, {"sloth", "As Sloth does"}, {"pyrra", "As Pyrra does"},
+		{"default", "Page on fast burn, ticket on slow burn"},
+		{"page", "Page on fast burn only"},
+		{"ticket", "Ticket on slow burn only"},
+		{"none", "Nobody"},
+		{"sloth", "As Sloth does"},
+		{"pyrra", "As Pyrra does"},
 		{"custom", "By rules of my own"},
 	}
 }

@@ -226,7 +226,7 @@ type Detail struct {
 	Saved                                bool // a moment ago, and not evaluated yet
 	Progress                             *Progress
 	Edit, Report, YAML                   string
-	Topic                                string
+	Topic, BadgeTopic, HeadlineTopic     string
 	Figures                              []Figure
 	Budget, Burn                         Chart
 	Rules                                Rules

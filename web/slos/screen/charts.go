@@ -112,14 +112,14 @@ func Bound(c *page.Chart) {
 	}
 	for _, y := range c.Y {
 		for _, v := range y {
-			if v > top {
+			if v > top { // not NaN
 				top = v
 			}
 		}
 	}
-	if most := 4 * highest; highest > 0 && top > most {
-		c.Most = most
-		c.Sub = "cut off at " + BurnRate(most)
+	c.Most = 4 * highest
+	if highest > 0 && top > c.Most {
+		c.Sub = "cut off at " + BurnRate(c.Most)
 	}
 }
 

@@ -75,8 +75,10 @@ func Tabs(p view.Page, groups int) []view.Choice {
 // Figures are the key figures of an objective.
 func Figures(st *slo.Status) []page.Figure {
 	period := window(st.Window)
-	good := page.Figure{ID: "slo.a", Label: "Attained, " + period, Value: Attained(st.Attained), Unit: " %", Note: "objective " + st.Target.String(), NoteClass: "good",
-		Title: "between " + Percent(st.Low) + " and " + Percent(st.High) + " with 95% confidence"}
+	good := page.Figure{
+		ID: "slo.a", Label: "Attained, " + period, Value: Attained(st.Attained), Unit: " %", Note: "objective " + st.Target.String(), NoteClass: "good",
+		Title: "between " + Percent(st.Low) + " and " + Percent(st.High) + " with 95% confidence",
+	}
 	if st.Attained < st.Target.Float() {
 		good.NoteClass = "bad"
 	}
@@ -196,14 +198,26 @@ func Progress(st *slo.Status) *page.Progress {
 // GroupTable is all groups of an objective, the worst first.
 func GroupTable(p view.Page, groups []slo.Status) view.Plain {
 	t := view.Plain{Title: "Groups", Sub: "each has a budget of its own", Empty: "No group was counted yet.", Heads: []view.Column{
-		{Label: "Group"}, {Label: "State"}, {Label: "Attained", Numeric: true}, {Label: "Budget left", Numeric: true},
-		{Label: "Burn 1 h", Numeric: true}, {Label: "Exhausted in", Numeric: true}, {Label: "Bad", Numeric: true}, {Label: "Events", Numeric: true},
+		{Label: "Group"},
+		{Label: "State"},
+		{Label: "Attained", Numeric: true},
+		{Label: "Budget left", Numeric: true},
+		{Label: "Burn 1 h", Numeric: true},
+		{Label: "Exhausted in", Numeric: true},
+		{Label: "Bad", Numeric: true},
+		{Label: "Events", Numeric: true},
 	}}
 	for i := range groups {
 		g := &groups[i]
 		t.Rows = append(t.Rows, []view.Cell{
-			{Text: g.Group, Href: p.With("group", g.Group, "tab", "")}, {Text: Health(g).Label, Title: Health(g).Why}, {Text: Percent(g.Attained)},
-			{Text: Left(g.Left)}, {Text: BurnRate(g.Burn1h)}, {Text: exhausted(g)}, {Text: view.Count(float64(g.Bad))}, {Text: view.Count(float64(g.Total))},
+			{Text: g.Group, Href: p.With("group", g.Group, "tab", "")},
+			{Text: Health(g).Label, Title: Health(g).Why},
+			{Text: Percent(g.Attained)},
+			{Text: Left(g.Left)},
+			{Text: BurnRate(g.Burn1h)},
+			{Text: exhausted(g)},
+			{Text: view.Count(float64(g.Bad))},
+			{Text: view.Count(float64(g.Total))},
 		})
 	}
 	return t

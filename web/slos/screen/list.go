@@ -122,9 +122,16 @@ func sortStatuses(list []*slo.Status, by string) {
 func columns(p view.Page) []view.Column {
 	sorted := cmp.Or(p.Query.Get("sort"), "left")
 	out := []view.Column{
-		{Label: "SLO", Href: "name"}, {Label: "State"}, {Label: "Objective", Href: "objective", Numeric: true}, {Label: "Window"},
-		{Label: "Attained", Href: "attained", Numeric: true}, {Label: "Budget left", Href: "left"}, {Label: "Burn 1 h", Href: "-burn", Numeric: true},
-		{Label: "Exhausted in", Href: "exhausted", Numeric: true}, {Label: "Trend"}, {Label: "Owner"},
+		{Label: "SLO", Href: "name"},
+		{Label: "State"},
+		{Label: "Objective", Href: "objective", Numeric: true},
+		{Label: "Window"},
+		{Label: "Attained", Href: "attained", Numeric: true},
+		{Label: "Budget left", Href: "left"},
+		{Label: "Burn 1 h", Href: "-burn", Numeric: true},
+		{Label: "Exhausted in", Href: "exhausted", Numeric: true},
+		{Label: "Trend"},
+		{Label: "Owner"},
 	}
 	for i := range out {
 		c := &out[i]
@@ -146,8 +153,11 @@ func columns(p view.Page) []view.Column {
 // healths are the states by which the list can be filtered, the worst first.
 func healths() []form.Choice {
 	return []form.Choice{
-		{Value: string(slo.Breached), Label: "Breached"}, {Value: string(slo.AtRisk), Label: "At risk"},
-		{Value: string(slo.Healthy), Label: "Met"}, {Value: string(slo.Counting), Label: "Counting"}, {Value: string(slo.NoData), Label: "No data"},
+		{Value: string(slo.Breached), Label: "Breached"},
+		{Value: string(slo.AtRisk), Label: "At risk"},
+		{Value: string(slo.Healthy), Label: "Met"},
+		{Value: string(slo.Counting), Label: "Counting"},
+		{Value: string(slo.NoData), Label: "No data"},
 	}
 }
 

@@ -28,7 +28,11 @@ func Report(p view.Page, report *slo.Report, month time.Time) page.Report {
 		if i == 0 {
 			out.Promise = o.Promise
 		}
-		out.Objectives = append(out.Objectives, reportObjective(p, o))
+		shown := reportObjective(p, o)
+		if len(report.Objectives) == 1 {
+			shown.Name = "The objective"
+		}
+		out.Objectives = append(out.Objectives, shown)
 	}
 	for i := range report.Corrections {
 		out.Corrections = append(out.Corrections, Correction(p, &report.Corrections[i]))
@@ -55,6 +59,10 @@ func reportObjective(p view.Page, o *slo.ReportObjective) page.ReportObjective {
 		{Label: "Day"}, {Label: "Attained", Numeric: true}, {Label: "Bad", Numeric: true}, {Label: "Events", Numeric: true}, {Label: "Budget spent", Numeric: true},
 	}}
 	for _, d := range o.Days {
+		if d.Total == 0 {
+			out.Days.Rows = append(out.Days.Rows, []view.Cell{{Text: d.Day.Format("2 Jan")}, {Text: view.None}, {Text: view.None}, {Text: "no events", Dim: true}, {Text: view.None}})
+			continue
+		}
 		out.Days.Rows = append(out.Days.Rows, []view.Cell{
 			{Text: d.Day.Format("2 Jan")}, {Text: Percent(d.Attained)}, {Text: view.Count(float64(d.Bad))}, {Text: view.Count(float64(d.Total))}, {Text: Left(d.Spent)},
 		})

@@ -90,8 +90,13 @@ func alerts(n int) string {
 // EventRow is a line of the history of alerts.
 func EventRow(p view.Page, e *slo.Event) []view.Cell {
 	return []view.Cell{
-		{Text: Moment(p, e.At), Title: p.Moment(e.At)}, {Text: EventWord(e.State)}, {Text: e.Tier}, {Text: BurnRate(e.BurnLong)},
-		{Text: view.Count(float64(e.BadLong)) + " of " + view.Count(float64(e.TotalLong))}, {Text: Left(e.Left)}, {Text: e.Reason, Dim: true},
+		{Text: Moment(p, e.At), Title: p.Moment(e.At)},
+		{Text: EventWord(e.State)},
+		{Text: e.Tier},
+		{Text: BurnRate(e.BurnLong)},
+		{Text: view.Count(float64(e.BadLong)) + " of " + view.Count(float64(e.TotalLong))},
+		{Text: Left(e.Left)},
+		{Text: e.Reason, Dim: true},
 	}
 }
 

@@ -93,7 +93,7 @@ func charts(o *spec.Objective, r *backtest.Result) (left, burn page.Chart) {
 	left = screen.Budget(&st, slo.BudgetChart{From: time.Unix(first, 0), Step: time.Duration(step) * time.Second, Left: rest, Even: even, Incidents: r.Incidents}, nil, nil)
 	left.Sub, left.Size, left.Fixed = "incidents are tinted", "", true
 	burn = page.Chart{Chart: view.Chart{
-		ID: "burn", Title: "Burn rate", Sub: "alerts are tinted", Unit: "burn", Empty: "No rule to compare with",
+		ID: "burn", Title: "Burn rate", Sub: alertsTinted, Unit: "burn", Empty: "No rule to compare with",
 		Columns: view.Columns{T0: first, Step: step}, Series: []view.Series{{Label: "long", Color: "c1"}, {Label: "short", Color: "err"}},
 	}, Zones: alertZones(r.Events, last), Fixed: true}
 	if tiers := o.Policy.Tiers; len(tiers) > 0 {
@@ -101,11 +101,14 @@ func charts(o *spec.Objective, r *backtest.Result) (left, burn page.Chart) {
 	}
 	burn.Y = []view.Numbers{long, short}
 	burn.Lines, burn.Floor = screen.Levels(o.Policy.Tiers)
-	if screen.Bound(&burn); burn.Most > 0 {
-		burn.Sub = "alerts are tinted; " + burn.Sub
+	if screen.Bound(&burn); burn.Sub != alertsTinted {
+		burn.Sub = alertsTinted + "; " + burn.Sub
 	}
 	return left, burn
 }
+
+// alertsTinted says what the tinted stretches of the burn rate are.
+const alertsTinted = "alerts are tinted"
 
 // counted are the points from the first one with events on: what is before would be an empty chart.
 func counted(points []backtest.Point) []backtest.Point {
