@@ -102,7 +102,12 @@ func (e *Engine) saveStates(ctx context.Context) error {
 		}
 		fresh[ref] = saved{hash, slices.Clone(states)}
 		for i, s := range states {
-			if was.rule == hash && i < len(was.states) && was.states[i] == s {
+			// A rule that was never saved begins inactive.
+			before := rule.State{Tier: s.Tier, Phase: rule.Inactive}
+			if was.rule == hash && i < len(was.states) {
+				before = was.states[i]
+			}
+			if before == s && (was.rule == hash || was.rule == 0) {
 				continue
 			}
 			rows = append(rows, store.State{

@@ -27,6 +27,14 @@ func (e *Engine) open(ctx context.Context, now time.Time) error {
 	if err := e.countFirings(ctx, now); err != nil {
 		return err
 	}
+	stored, err := e.store.States(ctx)
+	if err != nil {
+		return fmt.Errorf("read states: %w", err)
+	}
+	for _, s := range stored {
+		// They are written anew once, whatever they are by now.
+		e.saved[Ref{SLO: s.SLO, Objective: s.Objective, Group: s.Group}] = saved{rule: unknownRule}
+	}
 	refs, err := e.restore()
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -40,6 +48,9 @@ func (e *Engine) open(ctx context.Context, now time.Time) error {
 	}
 	return err
 }
+
+// unknownRule is none that an objective has.
+const unknownRule = ^uint64(0)
 
 // reload reads everything from storage.
 func (e *Engine) reload(ctx context.Context, now time.Time) error {
