@@ -176,7 +176,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	work.Go(func() { e.every(ctx, recountEvery, e.past, e.counter.Recount) })
 	work.Go(func() { e.every(ctx, trendEvery, nil, e.refreshTrends) })
 	work.Go(func() {
-		e.every(ctx, computeEvery, nil, func(ctx context.Context, now time.Time) error { return e.counter.Compute(ctx, now.Add(-max(e.Delay(), sampleDelay))) })
+		e.every(ctx, computeEvery, nil, func(ctx context.Context, now time.Time) error {
+			return e.counter.Compute(ctx, now.Add(-max(e.Delay(), sampleDelay)))
+		})
 	})
 	e.loop(ctx)
 	work.Wait()
