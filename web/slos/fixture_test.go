@@ -215,7 +215,6 @@ type fixture struct {
 	*httptest.Server
 	engine *fake
 	pages  *Pages
-	base   string
 }
 
 func newFixture(t testing.TB) *fixture {

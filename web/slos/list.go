@@ -9,6 +9,7 @@ import (
 	"loadline/web/panel"
 	"loadline/web/slos/page"
 	"loadline/web/slos/screen"
+	"loadline/web/slos/trial"
 	"loadline/web/view"
 )
 
@@ -27,7 +28,7 @@ func (s *Pages) list(w http.ResponseWriter, r *http.Request) {
 	l.Problems = screen.Problems(s.config.Engine.Registry().Problems())
 	if len(all) < fewSLOs {
 		suggested, err := s.suggestions(r.Context())
-		l.Suggestions, l.SuggestErr = screen.Suggestions(p, suggested, all), s.config.Board.Failure("Suggestions", err)
+		l.Suggestions, l.SuggestErr = trial.Suggestions(p, suggested, all), s.config.Board.Failure("Suggestions", err)
 	}
 	s.config.Render(w, r, http.StatusOK, page.ListPage(p, l))
 }

@@ -54,8 +54,7 @@ func (s *Pages) Resolve(topic string) (live.Panel, bool) {
 	if err != nil {
 		return live.Panel{}, false
 	}
-	switch kind {
-	case "slos":
+	if kind == "slos" {
 		return live.Panel{Every: pushEvery, Compute: func(ctx context.Context) (live.Frame, error) {
 			return listFrame(ctx, view.Page{Path: "/slos", Query: values, Now: s.config.Now()}, s.config.Engine.Statuses())
 		}}, true

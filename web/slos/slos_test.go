@@ -57,13 +57,13 @@ func TestDetail(t *testing.T) {
 	if got := doc.Find("#examples tbody a").First().AttrOr("href", ""); got != "/traces/00000000000000000000000000000001?span=0000000000000001" {
 		t.Errorf("the first bad event leads to %q", got)
 	}
-	var chart struct {
-		Lines []struct{ V float64 }
-		Zones []struct{ From, To int64 }
-		Dash  []int
-		Y     [][]*float64
-	}
 	for id, lines := range map[string]int{"budget": 0, "burn": 4} {
+		var chart struct {
+			Lines []struct{ V float64 }
+			Zones []struct{ From, To int64 }
+			Dash  []int
+			Y     [][]*float64
+		}
 		if err := json.Unmarshal([]byte(doc.Find("#"+id+"-data").Text()), &chart); err != nil {
 			t.Fatal(err)
 		}

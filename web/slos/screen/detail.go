@@ -56,6 +56,7 @@ func GroupChoices(p view.Page, groups []slo.Status, current string) []view.Choic
 	return out
 }
 
+// Tabs are the parts of the page.
 func Tabs(p view.Page, groups int) []view.Choice {
 	current := p.Query.Get("tab")
 	var out []view.Choice
@@ -184,6 +185,7 @@ func orService(st *slo.Status) string {
 	return st.Service
 }
 
+// Progress is how far the past is counted; nil when all of it is.
 func Progress(st *slo.Status) *page.Progress {
 	b := st.Backfill
 	if b == nil {

@@ -70,6 +70,7 @@ func spentBefore(st *slo.Status, r *slo.RuleStatus) float64 {
 	return r.Threshold * r.Tier.Long.Seconds() / period.Seconds()
 }
 
+// Severity is how loudly a rule speaks, as people say it.
 func Severity(name string) string {
 	switch budget.Severity(name) {
 	case budget.Page:
@@ -115,7 +116,8 @@ func EventWord(state string) string {
 // Outlook says how the budget goes on.
 func Outlook(p view.Page, st *slo.Status, f forecast.Forecast) view.List {
 	l := view.List{Title: "Outlook", Sub: "if things go on like in the last weeks", Empty: "There is not enough history for a forecast."}
-	if st.Left <= 0 {
+	switch {
+	case st.Left <= 0:
 		item := view.Item{State: "crit", Text: "No budget is left", Right: Left(st.Left), Sub: "and it does not come back as far as the forecast reaches"}
 		for _, pt := range f.Points {
 			if pt.Left > 0 {
@@ -124,7 +126,7 @@ func Outlook(p view.Page, st *slo.Status, f forecast.Forecast) view.List {
 			}
 		}
 		l.Items = append(l.Items, item)
-	} else if !f.Exhausted.IsZero() {
+	case !f.Exhausted.IsZero():
 		item := view.Item{State: "crit", Text: "No budget left on " + Moment(p, f.Exhausted), Right: "in " + view.Span(f.Exhausted.Sub(p.Now).Round(time.Hour))}
 		if !f.Earliest.IsZero() {
 			item.Sub = "in four of five cases from " + Moment(p, f.Earliest) + " on"
@@ -133,7 +135,7 @@ func Outlook(p view.Page, st *slo.Status, f forecast.Forecast) view.List {
 			}
 		}
 		l.Items = append(l.Items, item)
-	} else if len(f.Points) > 0 {
+	case len(f.Points) > 0:
 		last := f.Points[len(f.Points)-1]
 		l.Items = append(l.Items, view.Item{State: "ok", Text: "The budget lasts", Right: Left(last.Left) + " left", Sub: "on " + Moment(p, time.Unix(last.At, 0)) + "; between " + Left(last.Low) + " and " + Left(last.High) + " in four of five cases"})
 	}

@@ -346,26 +346,6 @@ func TestOutlook(t *testing.T) {
 	}
 }
 
-func TestSuggestions(t *testing.T) {
-	list := []indicator.Suggestion{
-		{Service: "a", Operation: "GET /x", LatencyTarget: "99.5", Threshold: 250 * time.Millisecond, Fast: 0.9973, Requests: 1000},
-		{Service: "b", Operation: "GET /y"},
-		{Service: "c", Operation: "GET /z", AvailabilityTarget: "99.9", Availability: 0.9996, Requests: 5000},
-	}
-	got := Suggestions(onPage("range=1h"), list, nil)
-	if len(got) != 2 || got[0].Title != "GET /x of a: 99.5% under 250 ms" || !strings.Contains(got[1].Text, "99.960%") {
-		t.Fatalf("%+v", got)
-	}
-	u, err := url.Parse(got[0].Adjust)
-	if err != nil || u.Query().Get("range") != "1h" || u.Query().Get("objective") != "99.5%" {
-		t.Errorf("address %q", got[0].Adjust)
-	}
-	name := "a-get-x-speed"
-	if got := Suggestions(onPage(""), list, []slo.Status{objective(func(s *slo.Status) { s.SLO = name })}); len(got) != 1 {
-		t.Errorf("an SLO that there is, is suggested: %+v", got)
-	}
-}
-
 func TestProblems(t *testing.T) {
 	got := Problems([]spec.Problem{{Severity: spec.Error, File: "slos/a.yaml", Line: 3, Field: "objective", Message: "is 1.2", Remedy: "write less"}})
 	if len(got) != 1 || got[0] != (page.Problem{Where: "slos/a.yaml:3", Text: "objective: is 1.2", Remedy: "write less"}) {

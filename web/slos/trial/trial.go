@@ -1,4 +1,4 @@
-// Package trial shows what a definition of an objective would have done.
+// Package trial shows what a definition of an objective would have done, and which ones would have been kept.
 package trial
 
 import (

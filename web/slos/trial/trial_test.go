@@ -2,6 +2,7 @@ package trial
 
 import (
 	"math"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -90,4 +91,24 @@ func TestQuality(t *testing.T) {
 	f(indicator.Quality{Approximate: true, BadLow: 10, BadHigh: 30}, "between 10 and 30")
 	f(indicator.Quality{Source: indicator.FromSpans, From: now.Add(-2 * time.Hour), Full: 90 * time.Second}, "from spans since 10:00:00; the rest is counted after you save, in about 1 min 30 s")
 	f(indicator.Quality{Source: indicator.FromSpans, From: now.Add(-Length)}, "exact")
+}
+
+func TestSuggestions(t *testing.T) {
+	list := []indicator.Suggestion{
+		{Service: "a", Operation: "GET /x", LatencyTarget: "99.5", Threshold: 250 * time.Millisecond, Fast: 0.9973, Requests: 1000},
+		{Service: "b", Operation: "GET /y"},
+		{Service: "c", Operation: "GET /z", AvailabilityTarget: "99.9", Availability: 0.9996, Requests: 5000},
+	}
+	got := Suggestions(view.Page{Path: "/slos", Query: url.Values{"range": {"1h"}}}, list, nil)
+	if len(got) != 2 || got[0].Title != "GET /x of a: 99.5% under 250 ms" || !strings.Contains(got[1].Text, "99.960%") {
+		t.Fatalf("%+v", got)
+	}
+	u, err := url.Parse(got[0].Adjust)
+	if err != nil || u.Query().Get("range") != "1h" || u.Query().Get("objective") != "99.5%" {
+		t.Errorf("address %q", got[0].Adjust)
+	}
+	name := "a-get-x-speed"
+	if got := Suggestions(onPage, list, []slo.Status{{Ref: slo.Ref{SLO: name}}}); len(got) != 1 {
+		t.Errorf("an SLO that there is, is suggested: %+v", got)
+	}
 }
