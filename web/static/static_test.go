@@ -132,6 +132,7 @@ func TestBudget(t *testing.T) {
 	}
 	f("own scripts", size("app.js", "charts.js"), 12<<10)
 	f("script of the trace page", size("trace.js"), 4<<10)
+	f("script of the pages of objectives", size("slo.js"), 3<<10)
 	f("chart library", size("uplot-1.6.32.min.js"), 25<<10)
 	f("style sheet", size("app.css"), 12<<10)
 }
