@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/prometheus/util/annotations"
 
 	"loadline/internal/clickhouse"
+	"loadline/internal/schema"
 	"loadline/query/promql/red/grid"
 	"loadline/query/promql/series"
 	"loadline/query/promql/store"
@@ -128,7 +129,8 @@ type one struct {
 func (m *Metrics) Select(ctx context.Context, metric string, mint, maxt int64, hints *storage.SelectHints, matchers []*labels.Matcher) ([]*series.Series, annotations.Annotations, error) {
 	all, evaluated := m.cfg.Objectives()
 	list := find(all, metric, matchers)
-	g := grid.New(ask(mint, maxt, hints, metric), 10*grid.Second, evaluated.UnixMilli())
+	q := ask(mint, maxt, hints, metric)
+	g := grid.New(q, unit(metric, q, evaluated), evaluated.UnixMilli())
 	if len(list) == 0 || g.Cells == 0 {
 		return nil, nil, nil
 	}
@@ -158,6 +160,16 @@ func ask(mint, maxt int64, hints *storage.SelectHints, metric string) grid.Quest
 		q.Function = ""
 	}
 	return q
+}
+
+// unit is the width of the finest slots that are kept since the start of a question, unless windows are too narrow for it.
+func unit(metric string, q grid.Question, now time.Time) int64 {
+	const coarse = 5 * grid.Minute
+	counter := metric == Events || metric == BadEvents
+	if counter && q.Start < now.Add(-schema.KeepSlots10).UnixMilli() && q.Window >= 2*coarse {
+		return coarse
+	}
+	return 10 * grid.Second
 }
 
 // Labels implements store.Virtual. Which objectives there were in the past is not known: these are the present ones.

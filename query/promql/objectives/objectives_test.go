@@ -334,3 +334,19 @@ SELECT 1 + number % 1000, '', {base:DateTime('UTC')} + intDiv(number, 1000) * 10
 		}
 	}
 }
+
+// What is older than the counts of 10 seconds is answered from those of 5 minutes.
+func TestLongAgo(t *testing.T) {
+	db := chtest.New(t)
+	querytest.Exec(t, db, "INSERT INTO slo_slots_5m VALUES (7, '', {t:DateTime('UTC')}, 1, 10)", clickhouse.Named("t", at(0)))
+	now := at(60 * 24 * time.Hour)
+	p := newTester(t, db, fixture(), now)
+	f := func(window string, end time.Duration, want string) {
+		t.Helper()
+		p.expect(window+" until "+end.String(), want, p.instant(`round(sum(increase(`+Events+`{group=""}[`+window+`])))`, at(end)))
+	}
+	f("30m", 20*time.Minute, "{} 10\n")
+	f("30m", 20*time.Minute+17*time.Second, "{} 12\n") // extrapolated to the window, as with any scraped counter
+	f("1d", 7*time.Hour+time.Second, "{} 10\n")
+	f("70s", 70*time.Second, "") // finds nothing: nobody knows it that finely
+}
