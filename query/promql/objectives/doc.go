@@ -20,8 +20,10 @@
 // present one. Rules are the exception: their state is what it was.
 //
 // The counters are exact for windows that begin and end at slots, as those of package red are, and mean nothing but
-// their differences. Other windows are extrapolated as with any scraped counter. Before the 35 days that slots of 10
-// seconds are kept for, those of 5 minutes are read, in which windows of less than ten minutes find nothing. Composites count slices of time and have no events of their own, hence no counters.
+// their differences. Other windows are extrapolated as with any scraped counter. Time that a correction takes out of an
+// objective is in them. Before the 35 days that slots of 10 seconds are kept for, those of 5 minutes are read, in which
+// windows of less than ten minutes find nothing. Composites count slices of time and have no events of their own, hence
+// no counters.
 //
 // A question about the present is answered from memory, for any number of objectives. One about the past costs a
 // statement for each objective and is limited to maxHistories of them for budgets and burn rates.
