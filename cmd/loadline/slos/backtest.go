@@ -143,7 +143,7 @@ func alertTable(events []wire.Event) *output.Rows {
 			t.Add("…", "", "", fmt.Sprintf("%d more events: -o json has all", len(events)-i), "", "", "", "")
 			break
 		}
-		if e.State != "pending" && e.State != "held" {
+		if e.State != "pending" && e.State != "lapsed" && e.State != "held" {
 			t.Add(clock(e.At), e.Rule, e.Severity, e.State, factor(e.BurnLong), factor(e.BurnShort), percent(e.Left), e.Reason)
 		}
 	}

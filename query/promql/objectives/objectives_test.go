@@ -270,10 +270,11 @@ func TestStates(t *testing.T) {
 	event(3*time.Minute, "guarded")
 	event(5*time.Minute, "resolved")
 	event(10*time.Minute, "pending")
+	event(14*time.Minute, "lapsed")
 	event(20*time.Minute, "pending")
 	event(20*time.Minute, "firing")
 	p := newTester(t, db, fixture(), at(time.Hour))
-	p.expect("what was", "{rule=\"page-fast\"} 0=2 5=0 10=1 15=1 20=2 25=2\n{rule=\"ticket-slow\"} 0=0 5=0 10=0 15=0 20=0 25=0\n",
+	p.expect("what was", "{rule=\"page-fast\"} 0=2 5=0 10=1 15=0 20=2 25=2\n{rule=\"ticket-slow\"} 0=0 5=0 10=0 15=0 20=0 25=0\n",
 		p.over(`sum by (rule) (`+AlertState+`{group=""})`, at(0), at(25*time.Minute), 5*time.Minute))
 	p.expect("before all", "{} 0\n", p.instant(`sum(`+AlertState+`)`, at(-6*time.Hour)))
 }

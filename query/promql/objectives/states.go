@@ -64,7 +64,7 @@ func (m *Metrics) changes(ctx context.Context, list []one, from, to int64) (map[
 	slices.Sort(names)
 	var w sql.Where
 	w.Add("slo IN (" + w.Texts(slices.Compact(names)) + ")")
-	w.Add("state IN ('pending', 'firing', 'resolved', 'inactive')")
+	w.Add("state IN ('pending', 'lapsed', 'firing', 'resolved')")
 	w.Add("at <= " + w.Seconds(time.UnixMilli(to)))
 	begin := w.Seconds(time.UnixMilli(from))
 	out := map[place][]change{}

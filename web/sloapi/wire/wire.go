@@ -171,7 +171,7 @@ type Event struct {
 	Group      string    `json:"group,omitempty"`
 	Rule       string    `json:"rule"`
 	Severity   string    `json:"severity"`
-	State      string    `json:"state"` // pending, firing, resolved, held, guarded, no_data, data or budget
+	State      string    `json:"state"` // pending, lapsed, firing, resolved, held, guarded, no_data, data or budget
 	At         time.Time `json:"at"`    // event time
 	Seen       time.Time `json:"seen"`
 	BurnLong   Number    `json:"burn_long"`
