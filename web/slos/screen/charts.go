@@ -39,6 +39,9 @@ func Budget(st *slo.Status, b slo.BudgetChart, marks []view.Mark, corrected []sl
 	}, Dash: []int{0}}
 	c.Y = []view.Numbers{hundredfold(b.Even), hundredfold(b.Left)}
 	c.Zones = append(incidentZones(b.Incidents), correctionZones(corrected)...)
+	if st.Coverage > 0 && st.Coverage < 0.995 { // what is left now is of the events so far, and the chart is not
+		c.Sub += ", of a whole window's budget"
+	}
 	c.Least = least(b.Left)
 	if shown := time.Duration(max(len(b.Left)-1, 0)) * b.Step; shown > 0 && shown < st.Window.Nominal()/2 {
 		c.Sub = "the " + view.Span(shown.Round(time.Minute)) + " that were counted"
