@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 	"loadline/query/querytest"
 	"loadline/slo/registry"
 	"loadline/slo/store"
+	"loadline/slo/store/block"
 )
 
 // cpu is the CPU time of this process, in which ClickHouse runs too.
@@ -68,12 +70,17 @@ func BenchmarkObjectives(b *testing.B) {
 	measure("warm-cpu-s", e)
 
 	var insert, judge time.Duration
+	var indicators []uint64
+	for _, v := range e.now().Views() {
+		indicators = append(indicators, v.Of.Indicator)
+	}
+	slices.Sort(indicators)
 	tick := e.now().Now()
 	for i := range b.N {
 		tick += slot
 		at := time.Unix(tick, 0)
 		began := cpu()
-		insertTick(b, db, uint64(i+1), at)
+		insertTick(b, db, indicators, uint64(i+1), at)
 		between := cpu()
 		if err := e.tick(ctx, at.Add(sli.Slot+e.Delay())); err != nil {
 			b.Fatal(err)
@@ -112,7 +119,7 @@ func fillMany(b *testing.B, db *clickhouse.DB, now time.Time) {
 		first := now.Add(-t.reach).Unix() / int64(t.length) * int64(t.length)
 		querytest.Exec(b, db, fmt.Sprintf(`
 			INSERT INTO %s (indicator, grp, slice, bad, total)
-			SELECT indicator, '', toDateTime(%d + n * %d, 'UTC'), cityHash64(indicator, n) %% 50 = 0, %d
+			SELECT indicator, '', toDateTime(%d + n * %d, 'UTC'), cityHash64(indicator, n) %% 20 = 0, %d
 			FROM (SELECT indicator FROM slo_indicators) AS i
 			CROSS JOIN (SELECT number AS n FROM numbers(%d)) AS s
 			SETTINGS max_partitions_per_insert_block = 0`,
@@ -121,14 +128,24 @@ func fillMany(b *testing.B, db *clickhouse.DB, now time.Time) {
 	}
 }
 
-// insertTick stores what the write path stores of a slot.
-func insertTick(b *testing.B, db *clickhouse.DB, batch uint64, at time.Time) {
-	for _, table := range []string{"slo_slots_10s", "slo_slots_5m", "slo_slots_1h"} {
-		length := map[string]int64{"slo_slots_10s": 10, "slo_slots_5m": 300, "slo_slots_1h": 3600}[table]
-		querytest.Exec(b, db, fmt.Sprintf("INSERT INTO %s (indicator, slice, bad, total) SELECT indicator, %d, indicator %% 50 = 0, 100 FROM slo_indicators",
-			table, at.Unix()/length*length))
+// insertTick stores what the write path stores of a slot, in the same form.
+func insertTick(b *testing.B, db *clickhouse.DB, indicators []uint64, batch uint64, at time.Time) {
+	insert := func(table string, length int64, first ...block.Column) {
+		columns := append(first,
+			block.UInt64("indicator", indicators, func(i *uint64) uint64 { return *i }),
+			block.LowCardinality("grp", indicators, func(*uint64) string { return "" }),
+			block.Seconds("slice", indicators, func(*uint64) int64 { return at.Unix() / length * length }),
+			block.Int64("bad", indicators, func(i *uint64) int64 { return int64(*i % 1000 / 999) }),
+			block.Int64("total", indicators, func(*uint64) int64 { return 100 }))
+		if err := block.Insert(b.Context(), db, table, fmt.Sprint("bench-", batch), len(indicators), columns...); err != nil {
+			b.Fatal(err)
+		}
 	}
-	querytest.Exec(b, db, fmt.Sprintf(`
-		INSERT INTO slo_journal (node, batch, at, indicator, slice, bad, total)
-		SELECT 77777777777, %d, %d, indicator, %d, indicator %% 50 = 0, 100 FROM slo_indicators ORDER BY indicator`, batch, at.Unix(), at.Unix()))
+	insert("slo_slots_10s", 10)
+	insert("slo_slots_5m", 300)
+	insert("slo_slots_1h", 3600)
+	insert("slo_journal", 10,
+		block.UInt64("node", indicators, func(*uint64) uint64 { return 77777777777 }),
+		block.UInt64("batch", indicators, func(*uint64) uint64 { return batch }),
+		block.Seconds("at", indicators, func(*uint64) int64 { return at.Unix() }))
 }

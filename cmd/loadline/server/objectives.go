@@ -146,6 +146,9 @@ func metricsOf(v tracker.View) objectives.Objective {
 		SLO: v.SLO, Name: v.Objective, Group: v.Group, Service: v.Of.SLO.Service, Owner: v.Of.SLO.Owner,
 		Target: v.Of.Objective.Target.Float(), Left: budget.Left(v.Bad, v.Total, v.Of.Objective.Target), Indicator: v.Of.Indicator,
 	}
+	if v.Total == 0 {
+		o.Left = math.NaN()
+	}
 	rates := map[time.Duration]float64{}
 	for _, r := range v.Rules {
 		rates[r.Tier.Short], rates[r.Tier.Long] = r.BurnShort, r.BurnLong
