@@ -172,3 +172,14 @@ func (e *Engine) Views() []tracker.View {
 	}
 	return out
 }
+
+// Progress says how the engine is: the end of the newest slot that was judged, and why it does not go on; the latter is empty
+// while it does.
+func (e *Engine) Progress() (evaluated time.Time, problem string) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return moment(e.tracker.Now()), e.problem
+}
+
+// Size is how many objectives and groups of them there are, and the memory that their counts take.
+func (e *Engine) Size() (instances int, bytes int64) { return e.now().Sizes() }

@@ -121,7 +121,11 @@ func (s *Set) Add(from int64) int {
 		s.size++
 	}
 	if i/blockSize == len(s.blocks) {
-		s.blocks = append(s.blocks, newBlock(s, 1))
+		width := 1
+		if i > 0 {
+			width = blockSize // there are many
+		}
+		s.blocks = append(s.blocks, newBlock(s, width))
 	}
 	b := s.blocks[i/blockSize]
 	if i%blockSize == b.cap {

@@ -78,6 +78,7 @@ func Restore(from io.Reader, defs []Definition) (t *Tracker, clock map[uint64]ui
 		return nil, nil, nil, ErrOther
 	}
 	t = New(h.Now)
+	t.restoring = true
 	t.Define(defs)
 	for _, name := range h.Classes {
 		c := t.classes[name]
@@ -104,32 +105,24 @@ var errNoClass = errors.New("no objective has them any more")
 
 // take gives the objectives the instances of the snapshot's sets, and removes what nobody has any more.
 func (t *Tracker) take(h header) {
-	fresh := map[*class][]*instance{}
-	for _, name := range h.Classes {
-		c := t.classes[name]
-		fresh[c], c.used = c.used, nil
-	}
+	t.restoring = false
 	for _, was := range h.Instances {
-		c := t.classes[was.Class]
-		c.used = append(c.used, make([]*instance, max(was.Number+1-len(c.used), 0))...)
 		i := t.restored(was)
 		if i == nil {
-			c.set.Remove(was.Number)
+			t.classes[was.Class].set.Remove(was.Number)
 			continue
 		}
-		i.number, i.loading = was.Number, false
+		i.take(was.Number)
+		i.loading = false
 		if was.Rule == i.of.rule.Hash() {
 			i.states = i.of.rule.States(was.States...)
 		}
-		c.set.SetFrom(i.number, i.of.From)
-		c.used[i.number] = i
+		i.of.class.set.SetFrom(i.number, i.of.From)
 	}
-	for c, instances := range fresh {
-		for _, i := range instances {
-			if i != nil && i.loading {
-				i.number = c.set.Add(i.of.From)
-				c.used = append(c.used, make([]*instance, max(i.number+1-len(c.used), 0))...)
-				c.used[i.number] = i
+	for _, o := range t.objectives {
+		for _, i := range o.instances() {
+			if i.number == noNumber {
+				i.take(o.class.set.Add(o.From))
 			}
 		}
 	}

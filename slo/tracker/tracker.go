@@ -51,6 +51,7 @@ type Tracker struct {
 	feeds      map[feed][]*instance    // who is fed by the counts of an indicator and group
 	byCount    map[uint64][]*objective // by indicator
 	members    map[uint64][]membership // by indicator
+	restoring  bool                    // instances get their numbers from a snapshot
 }
 
 // feed is counts that instances read.
@@ -214,7 +215,7 @@ func (o *objective) instances() []*instance {
 }
 
 func (t *Tracker) newInstance(o *objective, group string) *instance {
-	i := &instance{of: o, ref: o.ref, number: o.class.set.Add(o.From), states: o.rule.States(), loading: true}
+	i := &instance{of: o, ref: o.ref, number: noNumber, states: o.rule.States(), loading: true}
 	i.ref.Group = group
 	switch {
 	case o.Objective.Indicator.Composite != nil:
@@ -222,11 +223,21 @@ func (t *Tracker) newInstance(o *objective, group string) *instance {
 	case o.sliced():
 		i.slicer = t.newSlicer(i, t.now)
 	}
-	for len(o.class.used) <= i.number {
-		o.class.used = append(o.class.used, nil)
+	if !t.restoring {
+		i.take(o.class.set.Add(o.From))
 	}
-	o.class.used[i.number] = i
 	return i
+}
+
+// noNumber is that of an instance that is in no set yet.
+const noNumber = -1
+
+// take gives the instance a number of its class's set.
+func (i *instance) take(number int) {
+	c := i.of.class
+	i.number = number
+	c.used = append(c.used, make([]*instance, max(number+1-len(c.used), 0))...)
+	c.used[number] = i
 }
 
 func (t *Tracker) remove(o *objective) {
@@ -260,7 +271,7 @@ func (t *Tracker) link() {
 		}
 	}
 	for name, c := range t.classes {
-		if c.set.Len() == 0 {
+		if c.set.Len() == 0 && !t.restoring {
 			delete(t.classes, name)
 		}
 	}

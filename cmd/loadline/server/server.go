@@ -269,6 +269,11 @@ func (s *Server) checkHealth(ctx context.Context) {
 	status := s.pipeline.Status()
 	state, message := ingestHealth(status)
 	s.health.Set("ingest", state, message)
+	if evaluated, problem := s.objectives.Progress(); problem != "" {
+		s.health.Set("objectives", selfmon.Degraded, problem)
+	} else {
+		s.health.Set("objectives", selfmon.OK, "judged up to "+evaluated.Format(time.RFC3339))
+	}
 }
 
 // retainEvery is how often retention is applied and storage measured.
@@ -336,6 +341,13 @@ func (s *Server) exposeMetrics() {
 	metrics.NewGauge(`loadline_ingest_log_bytes`, func() float64 { return float64(s.pipeline.Status().Log.Bytes) })
 	metrics.NewGauge(`loadline_ingest_log_items`, func() float64 { return float64(s.pipeline.Status().Log.Items) })
 	metrics.NewGauge(`loadline_ingest_log_age_seconds`, func() float64 { return s.pipeline.Status().Log.OldestAge.Seconds() })
+	metrics.NewGauge(`loadline_slo_instances`, func() float64 { n, _ := s.objectives.Size(); return float64(n) })
+	metrics.NewGauge(`loadline_slo_ring_bytes`, func() float64 { _, n := s.objectives.Size(); return float64(n) })
+	metrics.NewGauge(`loadline_slo_delay_seconds`, func() float64 { return s.objectives.Delay().Seconds() })
+	metrics.NewGauge(`loadline_slo_evaluated_timestamp_seconds`, func() float64 {
+		evaluated, _ := s.objectives.Progress()
+		return float64(evaluated.Unix())
+	})
 	if s.storage.engine != nil {
 		metrics.NewGauge(`loadline_engine_restarts`, func() float64 { return float64(s.storage.engine.Restarts()) })
 	}
