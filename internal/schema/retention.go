@@ -83,8 +83,12 @@ func (r Retention) signals() []signal {
 		{r.Logs.Bytes, []table{{"logs", r.Logs.Age, 0}}},
 		{r.Metrics.Bytes, []table{{"samples", r.Metrics.Age, 0}, {"chunks", r.Metrics.Age, 0}, {"histograms", r.Metrics.Age, 0}, {"exemplars", r.Metrics.Age, 0}}},
 		{0, []table{
-			{"slo_slots_10s", KeepSlots10, 0}, {"slo_slots_5m", KeepSlots, 0}, {"slo_slots_1h", KeepSlots, 0},
-			{"slo_journal", KeepJournal, 0}, {"slo_late", KeepLate, 0}, {"slo_events", KeepEvents, 0},
+			{"slo_slots_10s", KeepSlots10, 0},
+			{"slo_slots_5m", KeepSlots, 0},
+			{"slo_slots_1h", KeepSlots, 0},
+			{"slo_journal", KeepJournal, 0},
+			{"slo_late", KeepLate, 0},
+			{"slo_events", KeepEvents, 0},
 		}},
 	}
 }
