@@ -131,7 +131,7 @@ func fillMany(b *testing.B, db *clickhouse.DB, now time.Time) {
 // insertTick stores what the write path stores of a slot, in the same form.
 func insertTick(b *testing.B, db *clickhouse.DB, indicators []uint64, batch uint64, at time.Time) {
 	insert := func(table string, length int64, first ...block.Column) {
-		columns := append(first,
+		columns := append(slices.Clone(first),
 			block.UInt64("indicator", indicators, func(i *uint64) uint64 { return *i }),
 			block.LowCardinality("grp", indicators, func(*uint64) string { return "" }),
 			block.Seconds("slice", indicators, func(*uint64) int64 { return at.Unix() / length * length }),

@@ -7,7 +7,9 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"loadline/internal/sli"
 	"loadline/slo/budget"
+	"loadline/slo/history"
 	"loadline/slo/registry"
 	"loadline/slo/store"
 )
@@ -21,9 +23,14 @@ var ErrCorrection = errors.New("correction refused")
 // Correct takes a stretch of time out of an SLO. Its bounds become whole slots. The reason and the author are asked for, since
 // both are what an audit reads.
 func (e *Engine) Correct(ctx context.Context, c Correction) (Correction, error) {
-	c.From, c.To = c.From.UTC().Truncate(time.Duration(slot)*time.Second), c.To.UTC()
-	if up := c.To.Truncate(time.Duration(slot) * time.Second); !up.Equal(c.To) {
-		c.To = up.Add(time.Duration(slot) * time.Second)
+	// Counts of long ago are known by 5 minutes only.
+	unit := sli.Slot
+	if time.Since(c.From) > history.FineReach {
+		unit = 5 * time.Minute
+	}
+	c.From, c.To = c.From.UTC().Truncate(unit), c.To.UTC()
+	if up := c.To.Truncate(unit); !up.Equal(c.To) {
+		c.To = up.Add(unit)
 	}
 	switch {
 	case c.Reason == "":

@@ -33,7 +33,10 @@ func (e *Engine) reconcile(ctx context.Context, now time.Time) error {
 		return err
 	}
 	e.wake(e.past)
-	if err := e.load(ctx, e.now().Define(e.definitions())); err != nil {
+	t := e.now()
+	refs := t.Define(e.definitions())
+	e.counter.Each(t.SetFrom) // what was counted meanwhile
+	if err := e.load(ctx, refs); err != nil {
 		return err
 	}
 	return e.tick(ctx, now)
@@ -53,6 +56,19 @@ func (e *Engine) definitions() []tracker.Definition {
 			}
 		}
 		slices.SortFunc(out, func(a, b tracker.Interval) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To)) })
-		return out
+		return merged(out)
 	})
+}
+
+// merged joins intervals that overlap, so that nothing is taken off twice. They are in order.
+func merged(all []tracker.Interval) []tracker.Interval {
+	var out []tracker.Interval
+	for _, x := range all {
+		if n := len(out); n > 0 && x.From <= out[n-1].To {
+			out[n-1].To = max(out[n-1].To, x.To)
+		} else {
+			out = append(out, x)
+		}
+	}
+	return out
 }

@@ -36,6 +36,8 @@ type Config struct {
 	SoleWriter bool
 	// Settled runs a function while the write path inserts no counts, see ingest.Pipeline.Settled.
 	Settled func(context.Context, func() error) error
+	// Behind is for how long the oldest of what was received waits to be counted [0].
+	Behind func() time.Duration
 	// Snapshot is the file in which the engine keeps its memory for the next start; empty for none.
 	Snapshot string
 	Logger   *slog.Logger // [slog.Default()]
@@ -65,7 +67,6 @@ type Engine struct {
 	corrections []Correction
 	waits       time.Duration // the measured delay
 	firings     map[firing]int
-	trends      map[Ref]trend
 	problem     string // why evaluation does not go on
 	viewers     map[chan struct{}]bool
 }
@@ -90,13 +91,16 @@ func New(cfg Config) *Engine {
 	if cfg.Settled == nil {
 		cfg.Settled = func(_ context.Context, fn func() error) error { return fn() }
 	}
+	if cfg.Behind == nil {
+		cfg.Behind = func() time.Duration { return 0 }
+	}
 	if cfg.Install == nil {
 		cfg.Install = func([]sli.Counted) error { return nil }
 	}
 	e := &Engine{
 		cfg: cfg, log: cfg.Logger.With("component", "slo"), store: store.New(cfg.DB), counts: counts.New(cfg.DB),
 		news: make(chan struct{}, 1), corrected: make(chan struct{}, 1), past: make(chan struct{}, 1),
-		clock: counts.Clock{}, saved: map[Ref]saved{}, firings: map[firing]int{}, trends: map[Ref]trend{}, viewers: map[chan struct{}]bool{},
+		clock: counts.Clock{}, saved: map[Ref]saved{}, firings: map[firing]int{}, viewers: map[chan struct{}]bool{},
 		waits: tracker.DefaultDelay, tracker: tracker.New(0),
 	}
 	e.counter = counting.New(counting.Config{
@@ -147,8 +151,10 @@ const (
 	tickEvery     = time.Second
 	recountEvery  = 10 * time.Second
 	computeEvery  = 10 * time.Second
+	trendEvery    = time.Minute
 	minutelyEvery = time.Minute
 	retryEvery    = 10 * time.Second
+	lastWords     = 5 * time.Second // for what is not stored when the engine stops
 )
 
 // sampleDelay is waited for before PromQL is asked about a minute: senders of samples keep them for some seconds, and what
@@ -174,7 +180,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	var work sync.WaitGroup
 	work.Go(func() { e.every(ctx, recountEvery, e.past, e.counter.Recount) })
-	work.Go(func() { e.every(ctx, trendEvery, nil, e.refreshTrends) })
+	work.Go(func() { e.every(ctx, trendEvery, nil, e.RefreshTrends) })
 	work.Go(func() {
 		e.every(ctx, computeEvery, nil, func(ctx context.Context, now time.Time) error {
 			return e.counter.Compute(ctx, now.Add(-max(e.Delay(), sampleDelay)))
@@ -182,6 +188,11 @@ func (e *Engine) Run(ctx context.Context) error {
 	})
 	e.loop(ctx)
 	work.Wait()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	if err := e.record(last, nil); err != nil {
+		e.log.Warn("events of objectives are told by the next process", "error", err)
+	}
 	e.saveSnapshot()
 	return nil
 }
@@ -193,7 +204,7 @@ func (e *Engine) loop(ctx context.Context) {
 	defer minutely.Stop()
 	defer check.Stop()
 	changed := e.cfg.Registry.Changed()
-	e.wake(e.corrected) // what has changed since Load
+	pending := true // something may have changed since Load
 	for {
 		var err error
 		select {
@@ -204,14 +215,17 @@ func (e *Engine) loop(ctx context.Context) {
 		case <-tick.C:
 			err = e.tick(ctx, time.Now())
 		case <-changed:
-			changed = e.cfg.Registry.Changed()
-			err = e.reconcile(ctx, time.Now())
+			changed, pending = e.cfg.Registry.Changed(), true
 		case <-e.corrected:
-			err = e.reconcile(ctx, time.Now())
+			pending = true
 		case <-minutely.C:
 			err = e.minutely(ctx)
 		case <-check.C:
 			err = e.check(ctx)
+		}
+		if pending && err == nil {
+			err = e.reconcile(ctx, time.Now())
+			pending = err != nil
 		}
 		switch {
 		case ctx.Err() != nil:

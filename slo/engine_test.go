@@ -437,7 +437,7 @@ func TestRun(t *testing.T) {
 	}
 	stop()
 	r.must(<-done)
-	if _, err := (&Engine{cfg: Config{Snapshot: snapshot, Registry: r.Registry()}, counter: r.counter}).restore(); err != nil {
+	if _, err := (&Engine{cfg: Config{Snapshot: snapshot, Registry: r.Registry()}, counter: r.counter}).restore(time.Now()); err != nil {
 		t.Errorf("the snapshot cannot be read: %v", err)
 	}
 }

@@ -52,7 +52,11 @@ const quietAfter = 12
 func (e *Engine) evaluate(ctx context.Context, now time.Time) error {
 	began := time.Now()
 	t := e.now()
-	from, to := t.Now(), now.Add(-e.Delay()).Unix()/slot*slot
+	wait := e.Delay()
+	if behind := e.cfg.Behind(); behind > wait {
+		wait += behind // what waits is not missing
+	}
+	from, to := t.Now(), now.Add(-wait).Unix()/slot*slot
 	if to <= from {
 		return e.record(ctx, nil)
 	}

@@ -35,7 +35,7 @@ func (e *Engine) open(ctx context.Context, now time.Time) error {
 		// They are written anew once, whatever they are by now.
 		e.saved[Ref{SLO: s.SLO, Objective: s.Objective, Group: s.Group}] = saved{rule: unknownRule}
 	}
-	refs, err := e.restore()
+	refs, err := e.restore(now)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			e.log.Info("the snapshot of objectives is not used, they are read from storage", "reason", err)
@@ -69,6 +69,7 @@ func (e *Engine) reload(ctx context.Context, now time.Time) error {
 	e.mu.Lock()
 	e.tracker = t
 	e.mu.Unlock()
+	e.counter.Each(t.SetFrom) // what was counted meanwhile
 	return nil
 }
 
@@ -77,7 +78,12 @@ func (e *Engine) load(ctx context.Context, refs []Ref) error {
 	if len(refs) == 0 {
 		return nil
 	}
-	return e.consistent(ctx, e.now(), refs, func() (counts.Clock, error) { return e.clock, e.follow(ctx, time.Now()) })
+	return e.consistent(ctx, e.now(), refs, func() (counts.Clock, error) {
+		if err := e.follow(ctx, time.Now()); err != nil {
+			return nil, err
+		}
+		return e.counts.Clock(ctx)
+	})
 }
 
 // consistentTries is how often counts are read again because another node has inserted some meanwhile.
@@ -173,7 +179,7 @@ func (e *Engine) readFine(ctx context.Context, t *tracker.Tracker, n tracker.Nee
 		ref.Group = group
 		if !n.Fine {
 			for _, x := range n.Excluded {
-				slots, err := e.counts.Slots(ctx, counts.Tier10s, n.Indicators[0], group, x.From, x.To, 0)
+				slots, err := e.Excluded(ctx, n.Indicators[0], group, x, t.Now())
 				if err != nil {
 					return err
 				}
@@ -215,8 +221,11 @@ func (e *Engine) finishLoad(ctx context.Context, t *tracker.Tracker, refs []Ref)
 	return nil
 }
 
+// maxSnapshotAge is some hours less than the journal is kept.
+const maxSnapshotAge = 36 * time.Hour
+
 // restore makes the tracker from the snapshot, and returns the objectives that it does not have.
-func (e *Engine) restore() ([]Ref, error) {
+func (e *Engine) restore(now time.Time) ([]Ref, error) {
 	if e.cfg.Snapshot == "" {
 		return nil, fs.ErrNotExist
 	}
@@ -229,6 +238,9 @@ func (e *Engine) restore() ([]Ref, error) {
 	if err != nil {
 		return nil, err
 	}
+	if now.Unix()-t.Now() > int64(maxSnapshotAge/time.Second) {
+		return nil, errors.New("it is older than what is kept of the journal")
+	}
 	e.clock = clock
 	e.mu.Lock()
 	e.tracker = t
@@ -236,9 +248,10 @@ func (e *Engine) restore() ([]Ref, error) {
 	return refs, nil
 }
 
-// saveSnapshot writes the snapshot. One that cannot be written costs the next start some seconds.
+// saveSnapshot writes the snapshot. One that cannot be written costs the next start some seconds. While there are events that
+// are not stored there is none: the next process would not tell them.
 func (e *Engine) saveSnapshot() {
-	if e.cfg.Snapshot == "" || e.now().Now() == 0 {
+	if e.cfg.Snapshot == "" || e.now().Now() == 0 || len(e.unsaved) > 0 {
 		return
 	}
 	if err := e.writeSnapshot(); err != nil {

@@ -85,9 +85,7 @@ func (e *Engine) status(v tracker.View) Status {
 	}
 	out.Rules = e.rules(v)
 	out.Backfill = e.progress(v)
-	e.mu.RLock()
-	out.Trend = e.trends[v.Ref].left
-	e.mu.RUnlock()
+	out.Trend = e.Trend(v.Ref)
 	out.Health = health(out, v.Loading)
 	return out
 }

@@ -10,7 +10,7 @@ import (
 	"loadline/slo/tracker"
 )
 
-// What an engine reads from the past, see [history.History].
+// Types of what an engine reads from the past, see [history.History].
 type (
 	BudgetChart   = history.BudgetChart
 	BurnChart     = history.BurnChart

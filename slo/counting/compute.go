@@ -2,6 +2,7 @@ package counting
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math"
@@ -17,6 +18,8 @@ import (
 const (
 	ComputeEvery = time.Minute
 	computeReach = 6 * time.Hour
+	// Minutes without samples are asked for again as long as these, and those of an expression that fails are waited for.
+	computeAgain, computePatience = 5, 5
 )
 
 // Compute evaluates the PromQL indicators for the minutes that have ended before now and are not yet counted. Of several nodes that do so
@@ -32,16 +35,20 @@ func (c *Counter) Compute(ctx context.Context, now time.Time) error {
 	}
 	const minute = int64(ComputeEvery / time.Second)
 	last := now.Unix() / minute
-	first := max(int64(clock[counts.Computed])+1, last-int64(computeReach/ComputeEvery)+1)
+	first := max(int64(clock[counts.Computed])+1, c.asked-computeAgain, last-int64(computeReach/ComputeEvery)+1)
 	if first > last {
 		return nil
 	}
+	var failed error
 	minutes := make([][]counts.Delta, last-first+1)
 	for _, l := range list {
 		from, to := time.Unix(first*minute, 0), time.Unix(last*minute, 0)
 		bad, total, err := c.values(ctx, l.definition, from, to)
 		if err != nil {
-			return fmt.Errorf("compute indicator %d: %w", l.ID, err)
+			failed = errors.Join(failed, fmt.Errorf("compute indicator %d: %w", l.ID, err))
+			if ctx.Err() != nil || last-first < computePatience {
+				return failed // once a minute is counted for others, it is lost for this one
+			}
 		}
 		for i := range minutes {
 			start := (first + int64(i) - 1) * minute
@@ -52,15 +59,16 @@ func (c *Counter) Compute(ctx context.Context, now time.Time) error {
 		}
 	}
 	for i, deltas := range minutes {
-		if len(deltas) == 0 && i < len(minutes)-1 {
+		if len(deltas) == 0 {
 			continue
 		}
 		if err := c.cfg.Counts.Insert(ctx, now, uint64(first+int64(i)), deltas); err != nil {
 			return fmt.Errorf("store computed counts: %w", err)
 		}
 	}
+	c.asked = last
 	c.cfg.Counted()
-	return nil
+	return failed
 }
 
 // Values evaluates a PromQL indicator for the minutes that end at from to to: events and bad ones.

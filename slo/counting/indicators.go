@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -45,8 +46,11 @@ type Config struct {
 type Counter struct {
 	cfg Config
 
-	mu     sync.RWMutex
-	active map[uint64]*counted // by id
+	asked int64 // the last minute that Compute has asked for
+
+	mu      sync.RWMutex
+	active  map[uint64]*counted // by id
+	running bool                // Activate has been called
 }
 
 // New returns a counter that counts nothing until Activate.
@@ -92,6 +96,7 @@ func definitionOf(i spec.Indicator) (d indicatorDefinition, text string, ok bool
 
 // Activate finds out which indicators the SLOs need, begins those that are new and retires those that nobody needs.
 func (c *Counter) Activate(ctx context.Context, now time.Time, slos []spec.SLO) error {
+	began := time.Now()
 	stored, err := c.cfg.Store.Indicators(ctx)
 	if err != nil {
 		return fmt.Errorf("read indicators: %w", err)
@@ -105,6 +110,11 @@ func (c *Counter) Activate(ctx context.Context, now time.Time, slos []spec.SLO) 
 	known := map[string]store.Indicator{}
 	var changed []store.Indicator
 	for _, i := range stored {
+		if c.missed(i, now) {
+			i.Retired = true
+			changed = append(changed, i)
+			continue
+		}
 		if _, twice := known[i.Definition]; twice {
 			i.Retired = true
 			changed = append(changed, i)
@@ -129,7 +139,10 @@ func (c *Counter) Activate(ctx context.Context, now time.Time, slos []spec.SLO) 
 			return fmt.Errorf("store indicators: %w", err)
 		}
 	}
-	return c.install(ctx, active, backfills, now)
+	if err := c.install(ctx, active, backfills, now); err != nil {
+		return err
+	}
+	return c.take(active, now.Add(time.Since(began)))
 }
 
 // needed are the indicators that the definitions need, and those of them that begin now.
@@ -193,7 +206,7 @@ func reach(w budget.Window) int64 {
 	return int64(min(max(w.Nominal()+budget.Day, minReach), maxReach) / time.Second)
 }
 
-// install gives the write path the indicators and remembers them.
+// install gives the write path the indicators.
 func (c *Counter) install(ctx context.Context, active map[uint64]*counted, backfills []store.Backfill, now time.Time) error {
 	for _, b := range backfills {
 		if i := active[b.Indicator]; i != nil {
@@ -226,10 +239,36 @@ func (c *Counter) install(ctx context.Context, active map[uint64]*counted, backf
 	if err := c.cfg.Install(list); err != nil {
 		return fmt.Errorf("count indicators: %w", err)
 	}
+	return nil
+}
+
+// take remembers the indicators that the write path counts, if it began to do so in time.
+func (c *Counter) take(active map[uint64]*counted, now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.active = active
+	for id, i := range active {
+		if c.running && c.active[id] == nil && i.definition.Spans != nil && i.Since <= now.Unix() {
+			return errors.New("count indicators: storage took so long that events were missed; they begin again")
+		}
+	}
+	c.active, c.running = active, true
 	return nil
+}
+
+// missed reports whether an indicator has begun without this process counting it, while it ran: events are missing.
+func (c *Counter) missed(i store.Indicator, now time.Time) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.running && c.active[i.ID] == nil && i.Since <= now.Unix()
+}
+
+// Each calls fn with every active indicator and the second from which on it is counted.
+func (c *Counter) Each(fn func(indicator uint64, from int64)) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for id, i := range c.active {
+		fn(id, i.backfill.Done)
+	}
 }
 
 // groups are the groups that indicators have counted, those with the most events first.

@@ -36,28 +36,34 @@ func (c *Counter) Recount(ctx context.Context, now time.Time) error {
 	if err := c.recountLate(ctx, now); err != nil {
 		return err
 	}
-	kept, err := indicator.FindKept(ctx, c.cfg.DB)
-	if err != nil {
-		return fmt.Errorf("find the oldest span: %w", err)
-	}
+	var failed error
+	skip := map[uint64]bool{} // what has failed is tried again by the next call
 	chunks := map[uint64]time.Duration{}
 	for ctx.Err() == nil {
+		kept, err := indicator.FindKept(ctx, c.cfg.DB)
+		if err != nil {
+			return errors.Join(failed, fmt.Errorf("find the oldest span: %w", err))
+		}
 		progress := false
 		for _, i := range c.unfinished(now) {
+			if skip[i.ID] {
+				continue
+			}
 			if err := c.backfill(ctx, i, kept, chunks); err != nil {
+				skip[i.ID] = true
 				i.backfill.Error = err.Error()
-				return errors.Join(fmt.Errorf("count the past of indicator %d: %w", i.ID, err), c.keep(ctx, i.backfill))
+				failed = errors.Join(failed, fmt.Errorf("count the past of indicator %d: %w", i.ID, err), c.keep(ctx, i.backfill))
 			}
 			progress = true
 		}
 		if !progress {
-			return nil
+			break
 		}
 		if err := c.recountLate(ctx, now); err != nil {
-			return err
+			return errors.Join(failed, err)
 		}
 	}
-	return nil
+	return failed
 }
 
 // unfinished are the indicators whose past can be counted: what the write path counts without them is in ClickHouse.
@@ -177,6 +183,7 @@ func (c *Counter) keep(ctx context.Context, b store.Backfill) error {
 	}
 	c.mu.Lock()
 	if i := c.active[b.Indicator]; i != nil {
+		b.Finished = b.Finished && b.Wanted <= i.backfill.Wanted
 		b.Wanted = min(b.Wanted, i.backfill.Wanted)
 		i.backfill = b
 	}

@@ -32,13 +32,14 @@ type History struct {
 	counter *counting.Counter
 	tracker func() *tracker.Tracker
 
-	mu    sync.Mutex
-	tries []try // the newest first
+	mu     sync.Mutex
+	tries  []try // the newest first
+	trends map[tracker.Ref]trend
 }
 
 // New returns the history of the objectives that a tracker has. tracker returns the present one.
 func New(db *clickhouse.DB, stored *counts.Store, counter *counting.Counter, tracker func() *tracker.Tracker) *History {
-	return &History{db: db, store: store.New(db), counts: stored, counter: counter, tracker: tracker}
+	return &History{db: db, store: store.New(db), counts: stored, counter: counter, tracker: tracker, trends: map[tracker.Ref]trend{}}
 }
 
 // BudgetChart is how much of a budget was left at moments that are Step apart, the first at From.
@@ -145,16 +146,6 @@ func (h *History) LeftAt(ctx context.Context, ref tracker.Ref, at []int64) ([]fl
 		return nil, err
 	}
 	return h.left(ctx, v, at, soFar)
-}
-
-// Trend returns how much of the whole period's budget of an objective was left at n moments of the length of its window.
-func (h *History) Trend(ctx context.Context, v tracker.View, n int) ([]float64, error) {
-	length := v.Of.Objective.Window.Nominal()
-	at := moments(moment(v.Now).Add(-length), moment(v.Now), n, v.Now)
-	if len(at) == 0 {
-		return nil, nil
-	}
-	return h.left(ctx, v, at, projected)
 }
 
 // leftOf says what is left of a budget by the events of the covered part of a period.
@@ -299,7 +290,7 @@ func (h *History) slots(ctx context.Context, v tracker.View, from, to int64, tie
 	if from >= to {
 		return nil, nil
 	}
-	needs, ok := h.tracker().Needs(tracker.Ref{SLO: v.SLO, Objective: v.Ref.Objective})
+	needs, ok := h.tracker().Needs(tracker.Ref{SLO: v.SLO, Objective: v.Objective})
 	if !ok {
 		return nil, &NotFoundError{v.Ref}
 	}
@@ -322,9 +313,9 @@ func (h *History) slots(ctx context.Context, v tracker.View, from, to int64, tie
 	}
 	slots := sources[0]
 	for _, x := range v.Of.Excluded {
-		taken, err := h.counts.Slots(ctx, counts.Tier10s, needs.Indicators[0], v.Group, max(x.From, from), min(x.To, to), 0)
+		taken, err := h.Excluded(ctx, needs.Indicators[0], v.Group, tracker.Interval{From: max(x.From, from), To: min(x.To, to)}, v.Now)
 		if err != nil {
-			return nil, fmt.Errorf("read counts: %w", err)
+			return nil, err
 		}
 		for _, s := range taken {
 			slots = append(slots, ring.Slot{Start: s.Start / int64(tier) * int64(tier), Bad: -s.Bad, Total: -s.Total})
@@ -332,6 +323,30 @@ func (h *History) slots(ctx context.Context, v tracker.View, from, to int64, tie
 	}
 	slices.SortFunc(slots, func(a, b ring.Slot) int { return cmp.Compare(a.Start, b.Start) })
 	return slots, nil
+}
+
+// FineReach is for how long slots of 10 s are kept, and a day less: older ones are known by 5 minutes.
+const FineReach = 34 * budget.Day
+
+// Excluded reads what a correction takes off the counts of an indicator and group.
+func (h *History) Excluded(ctx context.Context, indicator uint64, group string, x tracker.Interval, now int64) ([]ring.Slot, error) {
+	const coarse = int64(counts.Tier5m)
+	fine := max((now-int64(FineReach/time.Second))/coarse*coarse, x.From)
+	var out []ring.Slot
+	for _, part := range []struct {
+		tier     counts.Tier
+		from, to int64
+	}{{counts.Tier5m, x.From, min(fine, x.To)}, {counts.Tier10s, fine, x.To}} {
+		if part.from >= part.to {
+			continue
+		}
+		slots, err := h.counts.Slots(ctx, part.tier, indicator, group, part.from, part.to, 0)
+		if err != nil {
+			return nil, fmt.Errorf("read counts: %w", err)
+		}
+		out = append(out, slots...)
+	}
+	return out, nil
 }
 
 // members are the definitions of a composite's members; nil for anything else.

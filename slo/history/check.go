@@ -16,7 +16,7 @@ func (h *History) Check(ctx context.Context, v tracker.View) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		storedBad, storedTotal := sums.between(max(from, v.Of.From), v.Now)
+		storedBad, storedTotal := sums.between(from, v.Now)
 		return storedBad == bad && storedTotal == total, nil
 	}
 	for _, r := range v.Rules {

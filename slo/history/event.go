@@ -58,6 +58,7 @@ func (h *History) Record(ctx context.Context, events []Event) error {
 // EventFilter selects events. Empty texts and zero times select any; a Limit of 0 means 1000.
 type EventFilter struct {
 	tracker.Ref
+	Whole    bool // only those of all events, not those of groups
 	From, To time.Time
 	Limit    int
 }
@@ -65,7 +66,7 @@ type EventFilter struct {
 // Events returns what rules did, the newest first.
 func (h *History) Events(ctx context.Context, f EventFilter) ([]Event, error) {
 	rows, err := h.store.Events(ctx, store.EventQuery{
-		SLO: f.SLO, Objective: f.Objective, Group: f.Group, From: f.From, To: f.To, Limit: f.Limit,
+		SLO: f.SLO, Objective: f.Objective, Group: f.Group, Whole: f.Whole, From: f.From, To: f.To, Limit: f.Limit,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read events: %w", err)

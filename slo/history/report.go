@@ -55,12 +55,12 @@ func (h *History) Report(ctx context.Context, name string, month time.Time) (Rep
 		if o.Month, err = h.Month(ctx, ref, r.From, r.To); err != nil {
 			return r, err
 		}
-		events, err := h.Events(ctx, EventFilter{Ref: ref, From: r.From, To: r.To})
+		events, err := h.Events(ctx, EventFilter{Ref: ref, Whole: true, From: r.From, To: r.To})
 		if err != nil {
 			return r, err
 		}
 		for _, ev := range events {
-			if ev.Group == "" && (ev.State == rule.ChangeFiring || ev.State == rule.ChangeResolved) {
+			if ev.State == rule.ChangeFiring || ev.State == rule.ChangeResolved {
 				o.Events = append(o.Events, ev)
 			}
 		}

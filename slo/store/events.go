@@ -30,6 +30,7 @@ type Event struct {
 // EventQuery selects events. Empty texts and zero times select any.
 type EventQuery struct {
 	SLO, Objective, Group string
+	Whole                 bool // only events of no group
 	States                []string
 	From, To              time.Time // From <= At < To
 	Limit                 int       // 0 means 1000
@@ -65,6 +66,9 @@ func (s *Store) AddEvents(ctx context.Context, events []Event) error {
 // Events returns events, the newest first.
 func (s *Store) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 	var w sql.Where
+	if q.Whole {
+		w.Add("grp = ''")
+	}
 	for column, value := range map[string]string{"slo": q.SLO, "objective": q.Objective, "grp": q.Group} {
 		if value != "" {
 			w.Add(column + " = " + w.Text(value))

@@ -197,13 +197,14 @@ func (t *Tracker) Loaded(ref Ref, states map[Ref][]rule.State) {
 	}
 }
 
-// Stale empties the objectives for which something came so late that they have to be loaded again, and returns them.
+// Stale empties the objectives for which something came so late that they have to be loaded again, and those whose load has
+// failed, and returns them.
 func (t *Tracker) Stale() []Ref {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var refs []Ref
 	for ref, o := range t.objectives {
-		if o.stale {
+		if o.stale || o.whole.loading {
 			t.reset(o)
 			refs = append(refs, ref)
 		}

@@ -201,7 +201,7 @@ func (t *Tracker) adopt(o, before *objective) {
 		i.of = o
 		o.class.set.SetFrom(i.number, o.From)
 		if !judged {
-			i.states = o.rule.States()
+			i.states = o.rule.States(i.states...) // an alert goes on under another policy if its tier does
 		}
 	}
 }

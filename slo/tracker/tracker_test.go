@@ -248,7 +248,7 @@ func TestDefine(t *testing.T) {
 	described := objectiveOf(t, "shop", "99", nil)
 	described.Description = "another word"
 	check("a description", definitionOf(described, 1), false, 6000, true)
-	check("a target", definitionOf(objectiveOf(t, "shop", "95", nil), 1), false, 6000, false)
+	check("a target", definitionOf(objectiveOf(t, "shop", "95", nil), 1), false, 6000, true)
 	excluded := definitionOf(objectiveOf(t, "shop", "95", nil), 1)
 	excluded.Excluded = []Interval{{begin, begin + 60}}
 	check("a correction", excluded, true, 0, false)

@@ -162,7 +162,7 @@ func (s *Pages) events(ctx context.Context, p view.Page, st *slo.Status) view.Pl
 	if p.Range.Past {
 		to = p.Range.To
 	}
-	list, err := s.config.Engine.Events(ctx, slo.EventFilter{Ref: st.Ref, From: from, To: to, Limit: maxEvents})
+	list, err := s.config.Engine.Events(ctx, slo.EventFilter{Ref: st.Ref, Whole: st.Group == "", From: from, To: to, Limit: maxEvents})
 	t.Error = s.config.Board.Failure("The history of alerts", err)
 	for i := range list {
 		t.Rows = append(t.Rows, screen.EventRow(p, &list[i]))

@@ -47,6 +47,7 @@ func (s *Server) openObjectives(ctx context.Context) error {
 		Registry:   registry.New(slostore.New(s.storage.db), registry.Config{Path: s.cfg.SLO.Path}),
 		Install:    s.indicators.install,
 		Settled:    s.pipeline.Settled,
+		Behind:     func() time.Duration { return s.pipeline.Status().Log.OldestAge },
 		Query:      s.queryRange,
 		Snapshot:   filepath.Join(s.cfg.Storage.Path, "objectives.snapshot"),
 		SoleWriter: s.storage.engine != nil,
