@@ -37,9 +37,9 @@ type History struct {
 	trends map[tracker.Ref]trend
 }
 
-// New returns the history of the objectives that a tracker has. tracker returns the present one.
-func New(db *clickhouse.DB, stored *counts.Store, counter *counting.Counter, tracker func() *tracker.Tracker) *History {
-	return &History{db: db, store: store.New(db), counts: stored, counter: counter, tracker: tracker, trends: map[tracker.Ref]trend{}}
+// New returns the history of the objectives that a tracker has. present returns the one at work.
+func New(db *clickhouse.DB, stored *counts.Store, counter *counting.Counter, present func() *tracker.Tracker) *History {
+	return &History{db: db, store: store.New(db), counts: stored, counter: counter, tracker: present, trends: map[tracker.Ref]trend{}}
 }
 
 // BudgetChart is how much of a budget was left at moments that are Step apart, the first at From.
