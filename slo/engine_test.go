@@ -15,6 +15,7 @@ import (
 	"loadline/internal/clickhouse/chtest"
 	"loadline/internal/sli"
 	"loadline/query/querytest"
+	"loadline/slo/history"
 	"loadline/slo/registry"
 	"loadline/slo/store"
 	"loadline/slo/tracker"
@@ -246,6 +247,11 @@ func TestCorrection(t *testing.T) {
 	r.must(err)
 	r.must(r.reconcile(ctx, outage.Add(11*time.Hour)))
 	bad(500)
+	other, err := r.Correct(ctx, Correction{SLO: "checkout-availability", From: outage.Add(40 * time.Second), To: outage.Add(70 * time.Second), Reason: "drill, longer", Author: "bob"})
+	r.must(err)
+	r.must(r.reconcile(ctx, outage.Add(11*time.Hour)))
+	bad(300)
+	r.must(r.Withdraw(ctx, other.ID, "bob"))
 	r.must(r.Withdraw(ctx, made.ID, "ada"))
 	r.must(r.reconcile(ctx, outage.Add(11*time.Hour)))
 	bad(1000)
@@ -407,6 +413,62 @@ func TestCheck(t *testing.T) {
 	}
 	if s, _ := r.Status(Ref{SLO: "checkout-availability"}); s.Bad != 720 || s.Total != 72_000 {
 		t.Errorf("mended to %d of %d", s.Bad, s.Total)
+	}
+}
+
+// TestLookBack asks for charts, a preview, a report and a forecast of an outage.
+func TestLookBack(t *testing.T) {
+	ctx, db := t.Context(), chtest.New(t)
+	r := newRig(t, db, "", defined)
+	r.apply(defined, checkout)
+	id, outage, end := r.counted[0].ID, start.Add(20*time.Hour), start.Add(24*time.Hour)
+	r.write(id, slotsOf(start, outage, 0, 1000)...)
+	r.write(id, slotsOf(outage, outage.Add(10*time.Minute), 500, 1000)...)
+	r.write(id, slotsOf(outage.Add(10*time.Minute), end, 0, 1000)...)
+	r.run(end.Add(-sli.Slot), end)
+	r.must(r.counter.Recount(ctx, end))
+	ref := Ref{SLO: "checkout-availability", Objective: "default"}
+	status, ok := r.Status(ref)
+	if !ok || status.Bad != 30_000 {
+		t.Fatalf("status %+v", status)
+	}
+
+	left, err := r.Budget(ctx, ref, outage.Add(-time.Hour), end, 100)
+	r.must(err)
+	if first, last := left.Left[0], left.Left[len(left.Left)-1]; first != 1 || last >= 1 || !near(last, status.Projected) {
+		t.Errorf("budget from %v to %v, the status projects %v", first, last, status.Projected)
+	}
+	if len(left.Incidents) != 1 || left.Incidents[0].From != outage.Unix() {
+		t.Errorf("incidents %+v", left.Incidents)
+	}
+	burn, err := r.BurnChart(ctx, ref, outage.Add(-time.Hour), outage.Add(time.Hour), 121)
+	r.must(err)
+	if got := slices.Max(burn.Lines[1].Values); burn.Lines[1].Window != 5*time.Minute || !near(got, 500) {
+		t.Errorf("highest burn over %v: %v", burn.Lines[1].Window, got)
+	}
+
+	s, _ := r.SLO("checkout-availability")
+	preview, err := r.Preview(ctx, s, 0, start, end, true)
+	r.must(err)
+	if preview.Pages != 1 || preview.Caught != 1 || len(preview.Grid) == 0 || preview.Bad != 30_000 || preview.Quality.Source != history.FromCounts {
+		t.Errorf("preview: %d pages, %d caught, %d other policies, %d bad, from %s", preview.Pages, preview.Caught, len(preview.Grid), preview.Bad, preview.Quality.Source)
+	}
+
+	report, err := r.Report(ctx, "checkout-availability", start)
+	r.must(err)
+	o := report.Objectives[0]
+	if o.Bad != 30_000 || o.Total != status.Total || o.Met || len(o.Days) < 21 || !report.To.Equal(end) {
+		t.Errorf("report %+v", o)
+	}
+	if _, err := r.Report(ctx, "nothing", start); err == nil {
+		t.Error("there is a report of an SLO that is not there")
+	}
+	if _, err := r.Forecast(ctx, ref); err != nil {
+		t.Error(err)
+	}
+	r.must(r.RefreshTrends(ctx, end))
+	if status, _ = r.Status(ref); len(status.Trend) != 30 || !near(status.Trend[29], left.Left[len(left.Left)-1]) {
+		t.Errorf("trend %v", status.Trend)
 	}
 }
 

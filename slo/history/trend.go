@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"loadline/slo/store/counts"
 	"loadline/slo/tracker"
 )
 
@@ -33,13 +34,9 @@ func (h *History) Trend(ref tracker.Ref) []float64 {
 // RefreshTrends makes the trends of objectives that have none or an old one, for some of them.
 func (h *History) RefreshTrends(ctx context.Context, now time.Time) error {
 	for _, v := range h.dueTrends(now) {
-		length := v.Of.Objective.Window.Nominal()
-		var left []float64
-		if at := moments(moment(v.Now).Add(-length), moment(v.Now), trendPoints, v.Now); len(at) > 0 {
-			var err error
-			if left, err = h.left(ctx, v, at, projected); err != nil {
-				return fmt.Errorf("trend of %q: %w", v.SLO, err)
-			}
+		left, err := h.left(ctx, v, trendMoments(v), projected)
+		if err != nil {
+			return fmt.Errorf("trend of %q: %w", v.SLO, err)
 		}
 		made := now
 		if past, ok := h.counter.Past(v.Of.Indicator); ok && !past.Finished {
@@ -50,6 +47,21 @@ func (h *History) RefreshTrends(ctx context.Context, now time.Time) error {
 		h.mu.Unlock()
 	}
 	return nil
+}
+
+// trendMoments divide the window of an objective evenly.
+func trendMoments(v tracker.View) []int64 {
+	step := int64(v.Of.Objective.Window.Nominal()/time.Second) / (trendPoints - 1)
+	unit := int64(counts.Tier5m)
+	if step < unit {
+		unit = slot
+	}
+	step = step / unit * unit
+	at := make([]int64, trendPoints)
+	for i := range at {
+		at[i] = v.Now/unit*unit - int64(trendPoints-1-i)*step
+	}
+	return at
 }
 
 // dueTrends are the objectives whose trends are the oldest. It forgets those of objectives that are no more.

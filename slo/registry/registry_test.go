@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -380,6 +381,36 @@ func TestFileLimits(t *testing.T) {
 	if err != nil || len(files) != 1 || string(files[0].text) != text("a", "99%") {
 		t.Errorf("%d files, %v", len(files), err)
 	}
+}
+
+// What is no file is not waited for, also behind a link.
+func TestSpecialFiles(t *testing.T) {
+	f := func(name string, create func(path string) error) {
+		t.Helper()
+		path := filepath.Join(t.TempDir(), "a.yaml")
+		if err := create(path); err != nil {
+			t.Fatal(err)
+		}
+		failed := make(chan error, 1)
+		go func() {
+			_, _, err := readFiles(filepath.Dir(path))
+			failed <- err
+		}()
+		select {
+		case err := <-failed:
+			if err == nil || !strings.Contains(err.Error(), "no regular file") {
+				t.Errorf("%s: error %v", name, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("%s: it is read", name)
+		}
+	}
+	pipe := func(path string) error { return syscall.Mkfifo(path, 0o600) }
+	f("a pipe", pipe)
+	f("a link to a pipe", func(path string) error {
+		return errors.Join(pipe(path+".pipe"), os.Symlink(path+".pipe", path))
+	})
+	f("a device", func(path string) error { return os.Symlink("/dev/zero", path) })
 }
 
 // A definition that this program cannot read is a problem, and the others stay in force.
