@@ -23,8 +23,8 @@
 //	GET    /api/v1/slos/{name}/report            ?month=2026-11 ?format=csv
 //
 // Answers are JSON in an envelope like that of the Prometheus API, see package wire. The parameter objective may be left
-// out where there is only one. Times are RFC 3339, Unix seconds, or so long ago: -7d. Who changes something says so in
-// the header X-Loadline-User or the parameter author.
+// out where there is only one. Times are RFC 3339, Unix seconds, or so long ago: -7d; a range lasts at most 400 days and ends by
+// now. Who changes something says so in the header X-Loadline-User or the parameter author.
 package sloapi
 
 import (

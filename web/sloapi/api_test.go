@@ -266,8 +266,15 @@ func TestRequests(t *testing.T) {
 	f("/checkout/budget?from=x", `parameter "from": cannot use "x"`)
 	f("/checkout/budget?to=-1", `parameter "to": cannot use "-1"`)
 	f("/checkout/burn?from=-1h&to=-2h", "the range ends at")
+	for _, path := range []string{"/checkout/budget", "/checkout/burn", "/checkout/spenders", "/checkout/examples", "/checkout/events"} {
+		f(path+"?from=0", "longer than 400 days: ask about parts of it")
+		f(path+"?to=4102444800", "ends at 2100-01-01T00:00:00Z, which is in the future")
+	}
+	a.bad("POST", "/backtest?slo=checkout&from=0", "", 400, "bad_data", "longer than 400 days")
+	a.bad("POST", "/backtest?from=0&to=4102444800", strings.Replace(checkout, "checkout", "other", 1), 400, "bad_data", "in the future")
 	f("/checkout/budget?points=1", "want a number from 2 to 2000")
-	f("/checkout/history?limit=x", "want a number from 1 to 1000")
+	f("/checkout/history?limit=x", "want a number from 1 to 100")
+	f("/checkout/history?limit=101", "want a number from 1 to 100")
 	f("/checkout/report?month=November", `cannot use "November"`)
 	f("/checkout/report?format=xml", "want json or csv")
 	f("/two/budget", "has several objectives: name one with the parameter objective: fast, fine")
@@ -368,4 +375,27 @@ func TestCorrections(t *testing.T) {
 		return nil
 	})
 	is(true)
+}
+
+func TestSpan(t *testing.T) {
+	now := time.Date(2026, 11, 22, 9, 40, 0, 0, time.UTC)
+	f := func(query, want string) {
+		t.Helper()
+		from, to, err := span(httptest.NewRequest("GET", "/?"+query, nil), now, 30*day)
+		got := ""
+		if err == nil {
+			got = now.Sub(from).String() + " to " + now.Sub(to).String() + " ago"
+		} else if failureOf(t.Context(), err).kind == badData {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
+	f("", "720h0m0s to 0s ago")
+	f("from=-400d", "9600h0m0s to 0s ago")
+	f("from=-800d&to=-400d", "19200h0m0s to 9600h0m0s ago")
+	f("to=2026-11-22T09:41:00Z", "719h59m0s to -1m0s ago")
+	f("to=2026-11-22T09:41:01Z", "the range ends at 2026-11-22T09:41:01Z, which is in the future: give a time up to now, 2026-11-22T09:40:00Z")
+	f("from=2025-10-18T09:39:59Z", "the range from 2025-10-18T09:39:59Z to 2026-11-22T09:40:00Z is longer than 400 days: ask about parts of it")
 }

@@ -186,9 +186,12 @@ func (a *API) remove(_ http.ResponseWriter, r *http.Request) (any, error) {
 	return wire.Applied{Report: report}, nil
 }
 
+// maxRevisions is how many revisions a request may ask for: each is compared with the one before.
+const maxRevisions = 100
+
 // history answers with the revisions of an SLO, deleted ones too.
 func (a *API) history(_ http.ResponseWriter, r *http.Request) (any, error) {
-	limit, err := number(r, "limit", 1, 1000, 50)
+	limit, err := number(r, "limit", 1, maxRevisions, 50)
 	if err != nil {
 		return nil, err
 	}

@@ -80,6 +80,12 @@ func number(r *http.Request, name string, low, high, otherwise int) (int, error)
 	return n, nil
 }
 
+// Bounds of the ranges that requests ask about, whose cost grows with their length.
+const (
+	maxRange = 400 * day
+	maxAhead = time.Minute // what clocks may differ by
+)
+
 // span is a range of time: the parameters from and to. Without them it is the length before now.
 func span(r *http.Request, now time.Time, length time.Duration) (from, to time.Time, err error) {
 	if to, err = moment(r, "to", now, now); err != nil {
@@ -90,6 +96,12 @@ func span(r *http.Request, now time.Time, length time.Duration) (from, to time.T
 	}
 	if !from.Before(to) {
 		return from, to, invalid("the range ends at %s, not after it begins at %s", to.Format(time.RFC3339), from.Format(time.RFC3339))
+	}
+	if to.After(now.Add(maxAhead)) {
+		return from, to, invalid("the range ends at %s, which is in the future: give a time up to now, %s", to.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+	}
+	if to.Sub(from) > maxRange {
+		return from, to, invalid("the range from %s to %s is longer than %d days: ask about parts of it", from.Format(time.RFC3339), to.Format(time.RFC3339), maxRange/day)
 	}
 	return from, to, nil
 }
