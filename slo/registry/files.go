@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -185,14 +186,27 @@ func readFile(to []fileText, all hash.Hash, path string) ([]fileText, error) {
 	if info.IsDir() {
 		return to, nil
 	}
-	if info.Size() > maxFile {
-		return to, fmt.Errorf("file %q has %d bytes, more than %d", path, info.Size(), maxFile)
+	if !info.Mode().IsRegular() {
+		return to, fmt.Errorf("%q is no regular file but has mode %s", path, info.Mode()) // to open a pipe may take for ever
 	}
-	text, err := os.ReadFile(path)
+	text, err := readLimited(path)
 	if err != nil {
 		return to, err
+	}
+	if len(text) > maxFile {
+		return to, fmt.Errorf("file %q has more than %d bytes", path, maxFile)
 	}
 	fmt.Fprintf(all, "%q %d\n", path, len(text))
 	all.Write(text)
 	return append(to, fileText{path, text}), nil
+}
+
+// readLimited reads a file up to one byte more than it may have, however it grows.
+func readLimited(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFile+1))
 }
