@@ -34,7 +34,7 @@ TOOL         := $(GO) tool -modfile=$(CURDIR)/tools.mod
 # A module of its own: it needs Prometheus's database, which the product does not.
 COMPLIANCE := query/promql/compliance
 
-.PHONY: help demo build test compliance compliance-fast check bench bench-ingest bench-pages bench-promql generate libchdb chromium node-apps screenshots fuzz soak race clean \
+.PHONY: help demo build test compliance compliance-fast check bench bench-ingest bench-pages bench-slo bench-promql generate libchdb chromium node-apps screenshots fuzz soak race clean \
 	check-format check-generate check-lint check-vulnerabilities
 
 help: ## list the targets
@@ -66,6 +66,10 @@ bench-ingest: libchdb ## CPU, bytes and latency of the running server under load
 
 bench-pages: libchdb ## server time of every page over 10 million spans
 	$(GO) test -run '^$$' -bench '^BenchmarkPages' -timeout 30m ./cmd/loadline/e2e
+
+bench-slo: libchdb ## CPU and memory of 10,000 objectives over 30 days: a tick, a restart, a backtest, counting spans
+	$(GO) test -run '^$$' -bench '^BenchmarkObjectives' -benchtime 30x -timeout 20m ./slo
+	$(GO) test -run '^$$' -bench . -benchtime 1s -timeout 20m ./slo/ring ./slo/rule ./slo/backtest ./ingest/tally
 
 bench-promql: libchdb $(CACHE)/debian/usr/bin/prometheus $(CACHE)/debian/usr/bin/victoria-metrics ## CPU and bytes of PromQL side by side with Prometheus and VictoriaMetrics, from their Debian packages
 	cd $(COMPLIANCE) && $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 120m ./sidebyside

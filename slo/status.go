@@ -10,7 +10,7 @@ import (
 	"loadline/slo/tracker"
 )
 
-// Types of what an engine reads from the past, see [history.History].
+// BudgetChart and the others are what an engine reads from the past, see [history.History].
 type (
 	BudgetChart   = history.BudgetChart
 	BurnChart     = history.BurnChart
