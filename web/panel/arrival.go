@@ -14,7 +14,7 @@ import (
 
 // Arrived returns the name of a service that has sent spans, "" when none has.
 func (b *Board) Arrived(ctx context.Context) (string, error) {
-	return cached(ctx, &b.cache, "arrived", 900*time.Millisecond, 0, func(ctx context.Context) (string, error) {
+	return cached(ctx, b.cache, "arrived", 900*time.Millisecond, 0, func(ctx context.Context) (string, error) {
 		last, err := b.config.Store.LastEvent(ctx)
 		if err != nil || last.IsZero() {
 			return "", err

@@ -24,7 +24,7 @@ type Config struct {
 // A Board answers the questions of pages. It may be used concurrently.
 type Board struct {
 	config Config
-	cache  cache
+	cache  *cache
 
 	mu    sync.Mutex
 	shell *query.Overview // the last answer of Shell
@@ -32,7 +32,7 @@ type Board struct {
 
 // New returns a board.
 func New(config Config) *Board {
-	return &Board{config: config, cache: cache{entries: map[string]entry{}}}
+	return &Board{config: config, cache: newCache(config.Logger)}
 }
 
 // Failure tells that a panel failed, and logs it. A panel that is only late is no failure.

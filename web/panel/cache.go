@@ -3,6 +3,7 @@ package panel
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -16,6 +17,11 @@ type cache struct {
 	entries map[string]entry
 	sweep   time.Time // when outdated entries are dropped next
 	flight  singleflight.Group
+	logger  *slog.Logger
+}
+
+func newCache(logger *slog.Logger) *cache {
+	return &cache{entries: map[string]entry{}, logger: logger}
 }
 
 type entry struct {
@@ -49,7 +55,7 @@ func cached[T any](ctx context.Context, c *cache, key string, keep, patience tim
 		// Others may wait for the same answer, so it does not end with the request that asked first.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), computeTimeout)
 		defer cancel()
-		v, err := fn(ctx)
+		v, err := guarded(c.logger, func() (T, error) { return fn(ctx) })
 		if err == nil {
 			c.put(key, v, keep)
 		}
@@ -102,5 +108,5 @@ func (c *cache) put(key string, value any, keep time.Duration) {
 // Cached returns the answer to a key from the board's cache, computing it with fn unless it is younger than keep. It
 // waits for patience at most, or without limit when that is zero.
 func Cached[T any](ctx context.Context, b *Board, key string, keep, patience time.Duration, fn func(context.Context) (T, error)) (T, error) {
-	return cached(ctx, &b.cache, key, keep, patience, fn)
+	return cached(ctx, b.cache, key, keep, patience, fn)
 }

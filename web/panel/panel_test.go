@@ -1,10 +1,13 @@
 package panel
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,7 +17,7 @@ import (
 )
 
 func TestCacheSharesOneComputation(t *testing.T) {
-	c := &cache{entries: map[string]entry{}}
+	c := newCache(slog.New(slog.DiscardHandler))
 	var computed atomic.Int64
 	release := make(chan struct{})
 	var wg sync.WaitGroup
@@ -37,7 +40,7 @@ func TestCacheSharesOneComputation(t *testing.T) {
 }
 
 func TestCacheGivesUpWaiting(t *testing.T) {
-	c := &cache{entries: map[string]entry{}}
+	c := newCache(slog.New(slog.DiscardHandler))
 	release, finished := make(chan struct{}), make(chan struct{})
 	fn := func(context.Context) (string, error) {
 		<-release
@@ -60,8 +63,30 @@ func TestCacheGivesUpWaiting(t *testing.T) {
 	}
 }
 
+// TestPanics: a panic in a goroutine of a panel is an error of that panel.
+func TestPanics(t *testing.T) {
+	var logged bytes.Buffer
+	b := New(Config{Now: time.Now, Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+	broken := func() error { panic("no such column") }
+	if _, err := Cached(context.Background(), b, "a", time.Minute, 0, func(context.Context) (int, error) { return 1, broken() }); err == nil || !strings.Contains(err.Error(), "no such column") {
+		t.Errorf("cached: %v", err)
+	}
+	var broke, fine error
+	done := false
+	b.Together(Task{&broke, broken}, Task{&fine, func() error { done = true; return nil }}, Task{nil, broken})
+	if broke == nil || fine != nil || !done {
+		t.Errorf("together: %v, %v, %t", broke, fine, done)
+	}
+	if n := strings.Count(logged.String(), "panel_test.go"); n < 3 {
+		t.Errorf("%d places are logged: %s", n, logged.String())
+	}
+	if v, err := Cached(context.Background(), b, "a", time.Minute, 0, func(context.Context) (int, error) { return 2, nil }); v != 2 || err != nil {
+		t.Errorf("after a panic: %d, %v", v, err)
+	}
+}
+
 func TestCacheForgets(t *testing.T) {
-	c := &cache{entries: map[string]entry{}}
+	c := newCache(slog.New(slog.DiscardHandler))
 	n := 0
 	ask := func(keep time.Duration) int {
 		v, err := cached(context.Background(), c, "a", keep, 0, func(context.Context) (int, error) { n++; return n, nil })

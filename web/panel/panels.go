@@ -50,7 +50,7 @@ func (b *Board) Resolve(topic string) (live.Panel, bool) {
 
 // RED returns rate, errors and duration of the scope over time.
 func (b *Board) RED(ctx context.Context, sc Scope, patience time.Duration) (*query.REDSeries, error) {
-	return cached(ctx, &b.cache, sc.Key("red"), sc.Keep(), patience, func(ctx context.Context) (*query.REDSeries, error) {
+	return cached(ctx, b.cache, sc.Key("red"), sc.Keep(), patience, func(ctx context.Context) (*query.REDSeries, error) {
 		return b.config.Store.RED(ctx, sc.Selector(), sc.Range(b.config.Now()))
 	})
 }
@@ -58,7 +58,7 @@ func (b *Board) RED(ctx context.Context, sc Scope, patience time.Duration) (*que
 // Services returns every service with its RED numbers.
 func (b *Board) Services(ctx context.Context, sc Scope, patience time.Duration) ([]query.ServiceRED, error) {
 	sc.Sort, sc.Wide, sc.Zone = "", false, ""
-	return cached(ctx, &b.cache, sc.Key("services"), sc.Keep(), patience, func(ctx context.Context) ([]query.ServiceRED, error) {
+	return cached(ctx, b.cache, sc.Key("services"), sc.Keep(), patience, func(ctx context.Context) ([]query.ServiceRED, error) {
 		return b.config.Store.Services(ctx, sc.Selector(), sc.Range(b.config.Now()))
 	})
 }
@@ -66,14 +66,14 @@ func (b *Board) Services(ctx context.Context, sc Scope, patience time.Duration) 
 // Endpoints returns the endpoints of the scope, those with the greatest impact first.
 func (b *Board) Endpoints(ctx context.Context, sc Scope, patience time.Duration) ([]query.Endpoint, error) {
 	sc.Sort, sc.Wide, sc.Zone = "", false, ""
-	return cached(ctx, &b.cache, sc.Key("endpoints"), sc.Keep(), patience, func(ctx context.Context) ([]query.Endpoint, error) {
+	return cached(ctx, b.cache, sc.Key("endpoints"), sc.Keep(), patience, func(ctx context.Context) ([]query.Endpoint, error) {
 		return b.config.Store.Endpoints(ctx, sc.Selector(), sc.Range(b.config.Now()))
 	})
 }
 
 // Heat returns the distribution of durations over time.
 func (b *Board) Heat(ctx context.Context, sc Scope, patience time.Duration) (*query.HeatmapSeries, error) {
-	return cached(ctx, &b.cache, sc.Key("heat"), sc.Keep(), patience, func(ctx context.Context) (*query.HeatmapSeries, error) {
+	return cached(ctx, b.cache, sc.Key("heat"), sc.Keep(), patience, func(ctx context.Context) (*query.HeatmapSeries, error) {
 		r := sc.Range(b.config.Now())
 		return b.config.Store.Heatmap(ctx, sc.Selector(), rollup.NewRange(r.From, r.Until, 90))
 	})
@@ -82,7 +82,7 @@ func (b *Board) Heat(ctx context.Context, sc Scope, patience time.Duration) (*qu
 // Counts returns the whole in a few numbers.
 func (b *Board) Counts(ctx context.Context, sc Scope, patience time.Duration) (*query.Overview, error) {
 	sc.Sort, sc.Wide, sc.Zone = "", false, ""
-	return cached(ctx, &b.cache, sc.Key("counts"), max(sc.Keep(), 2*time.Second), patience, func(ctx context.Context) (*query.Overview, error) {
+	return cached(ctx, b.cache, sc.Key("counts"), max(sc.Keep(), 2*time.Second), patience, func(ctx context.Context) (*query.Overview, error) {
 		return b.config.Store.Overview(ctx, sc.Selector(), sc.Range(b.config.Now()))
 	})
 }
@@ -98,7 +98,7 @@ func (b *Board) Shell(ctx context.Context) *query.Overview {
 	if last != nil {
 		patience = time.Millisecond
 	}
-	counts, err := cached(ctx, &b.cache, "shell", keep, patience, func(ctx context.Context) (*query.Overview, error) {
+	counts, err := cached(ctx, b.cache, "shell", keep, patience, func(ctx context.Context) (*query.Overview, error) {
 		sc := Scope{Length: "1h"}
 		counts, err := b.config.Store.Overview(ctx, sc.Selector(), sc.Range(b.config.Now()))
 		if err == nil {
@@ -117,7 +117,7 @@ func (b *Board) Shell(ctx context.Context) *query.Overview {
 // Deployments returns the versions first seen in the scope's range.
 func (b *Board) Deployments(ctx context.Context, sc Scope, patience time.Duration) ([]query.Deployment, error) {
 	sc.Sort, sc.Wide, sc.Zone = "", false, ""
-	return cached(ctx, &b.cache, sc.Key("deploys"), max(sc.Keep(), 10*time.Second), patience, func(ctx context.Context) ([]query.Deployment, error) {
+	return cached(ctx, b.cache, sc.Key("deploys"), max(sc.Keep(), 10*time.Second), patience, func(ctx context.Context) ([]query.Deployment, error) {
 		return b.config.Store.Deployments(ctx, sc.Selector(), sc.Range(b.config.Now()))
 	})
 }
@@ -125,7 +125,7 @@ func (b *Board) Deployments(ctx context.Context, sc Scope, patience time.Duratio
 // Edges returns who calls whom.
 func (b *Board) Edges(ctx context.Context, sc Scope, patience time.Duration) ([]query.Edge, error) {
 	sc.Sort, sc.Wide, sc.Zone = "", false, ""
-	return cached(ctx, &b.cache, sc.Key("edges"), max(sc.Keep(), 10*time.Second), patience, func(ctx context.Context) ([]query.Edge, error) {
+	return cached(ctx, b.cache, sc.Key("edges"), max(sc.Keep(), 10*time.Second), patience, func(ctx context.Context) ([]query.Edge, error) {
 		return b.config.Store.Dependencies(ctx, sc.Selector(), sc.Range(b.config.Now()))
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -94,6 +95,17 @@ func (s *Pages) withdraw(w http.ResponseWriter, r *http.Request) {
 	p := s.config.Page(r, "slos", name)
 	back := p.Link(screen.Path(name), "tab", "corrections")
 	id, err := strconv.ParseUint(r.PostForm.Get("id"), 10, 64)
+	var list []slo.Correction
+	if err == nil {
+		list, err = s.config.Engine.Corrections(r.Context(), name)
+	}
+	if err == nil && !slices.ContainsFunc(list, func(c slo.Correction) bool { return c.ID == id && c.SLO == name }) {
+		s.config.Message(w, r, http.StatusNotFound, view.Message{
+			Title: "There is no such correction", Text: name + " has no correction " + strconv.FormatUint(id, 10) + ".",
+			Actions: []view.Choice{{Label: "Back", Href: back}},
+		})
+		return
+	}
 	if err == nil {
 		err = s.config.Engine.Withdraw(r.Context(), id, authorOf(r))
 	}

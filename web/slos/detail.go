@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"loadline/query"
@@ -104,24 +103,27 @@ func (s *Pages) overview(ctx context.Context, p view.Page, d *page.Detail, st *s
 
 		leftErr, burnErr, spentErr, badErr, aheadErr error
 	)
-	parallel(
-		func() { left, leftErr = s.budget(ctx, st) },
-		func() { burn, burnErr = s.burn(ctx, p, st) },
-		func() {
-			spentErr = late(ctx, func(ctx context.Context) (err error) {
+	board.Together(
+		panel.Task{Err: &leftErr, Do: func() (err error) { left, err = s.budget(ctx, st); return err }},
+		panel.Task{Err: &burnErr, Do: func() (err error) { burn, err = s.burn(ctx, p, st); return err }},
+		panel.Task{Err: &spentErr, Do: func() error {
+			return late(ctx, func(ctx context.Context) (err error) {
 				spent, err = s.config.Engine.Spenders(ctx, st.Ref, from, to)
 				return err
 			})
-		},
-		func() {
-			badErr = late(ctx, func(ctx context.Context) (err error) {
+		}},
+		panel.Task{Err: &badErr, Do: func() error {
+			return late(ctx, func(ctx context.Context) (err error) {
 				bad, err = s.config.Engine.Examples(ctx, st.Ref, from, to, screen.MaxExamples)
 				return err
 			})
-		},
-		func() { deploys, _ = board.Deployments(ctx, panel.Scope{Service: st.Service, Length: "30d"}, patience) },
-		func() { ahead, aheadErr = s.config.Engine.Forecast(ctx, st.Ref) },
-		func() { corrected, _ = s.config.Engine.Corrections(ctx, st.SLO) },
+		}},
+		panel.Task{Do: func() (err error) {
+			deploys, err = board.Deployments(ctx, panel.Scope{Service: st.Service, Length: "30d"}, patience)
+			return err
+		}},
+		panel.Task{Err: &aheadErr, Do: func() (err error) { ahead, err = s.config.Engine.Forecast(ctx, st.Ref); return err }},
+		panel.Task{Do: func() (err error) { corrected, err = s.config.Engine.Corrections(ctx, st.SLO); return err }},
 	)
 	marks := screen.Deploys(st, deploys)
 	d.Budget = screen.Budget(st, left, marks, corrected)
@@ -136,14 +138,6 @@ func (s *Pages) overview(ctx context.Context, p view.Page, d *page.Detail, st *s
 	d.Examples.Error = board.Failure("The bad events", badErr)
 	d.Forecast = screen.Outlook(p, st, ahead)
 	d.Forecast.Error = board.Failure("The forecast", aheadErr)
-}
-
-func parallel(fns ...func()) {
-	var wg sync.WaitGroup
-	for _, fn := range fns {
-		wg.Go(fn)
-	}
-	wg.Wait()
 }
 
 // maxEvents is how many events the history of alerts shows.

@@ -49,11 +49,18 @@ type fake struct {
 	err         error // of everything that reads spans
 }
 
-func (f *fake) Statuses() []slo.Status                         { return f.statuses }
-func (f *fake) Groups(_, _ string) []slo.Status                { return f.groups }
-func (f *fake) SLO(name string) (spec.SLO, bool)               { return f.registry.SLO(name) }
-func (f *fake) Registry() *registry.Registry                   { return f.registry }
-func (f *fake) Withdraw(context.Context, uint64, string) error { return f.err }
+func (f *fake) Statuses() []slo.Status           { return f.statuses }
+func (f *fake) Groups(_, _ string) []slo.Status  { return f.groups }
+func (f *fake) SLO(name string) (spec.SLO, bool) { return f.registry.SLO(name) }
+func (f *fake) Registry() *registry.Registry     { return f.registry }
+func (f *fake) Withdraw(_ context.Context, id uint64, author string) error {
+	for i := range f.corrections {
+		if c := &f.corrections[i]; c.ID == id {
+			c.Withdrawn, c.Author = true, author
+		}
+	}
+	return f.err
+}
 
 func (f *fake) Status(ref slo.Ref) (slo.Status, bool) {
 	for _, list := range [][]slo.Status{f.statuses, f.groups} {
@@ -156,8 +163,14 @@ func (f *fake) Report(_ context.Context, name string, month time.Time) (slo.Repo
 	return slo.Report{SLO: name, From: month, To: month.AddDate(0, 1, 0), Objectives: []slo.ReportObjective{o}, Corrections: f.corrections}, f.err
 }
 
-func (f *fake) Corrections(context.Context, string) ([]slo.Correction, error) {
-	return f.corrections, f.err
+func (f *fake) Corrections(_ context.Context, name string) ([]slo.Correction, error) {
+	var out []slo.Correction
+	for _, c := range f.corrections {
+		if c.SLO == name {
+			out = append(out, c)
+		}
+	}
+	return out, f.err
 }
 
 func (f *fake) Correct(_ context.Context, c slo.Correction) (slo.Correction, error) {

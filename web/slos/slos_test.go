@@ -291,8 +291,21 @@ func TestCorrections(t *testing.T) {
 			t.Errorf("%s %q: %d", field, bad, code)
 		}
 	}
-	if _, code := f.post(t, "/slos/checkout/corrections/withdraw", url.Values{"id": {"1"}}); code != http.StatusOK {
-		t.Errorf("withdraw: %d", code)
+	f.define(t, "cart", nil)
+	for _, path := range []string{"/slos/cart/corrections/withdraw", "/slos/nobody/corrections/withdraw"} {
+		if _, code := f.post(t, path, url.Values{"id": {"1"}, "author": {"eve"}}); code != http.StatusNotFound {
+			t.Errorf("%s of another SLO's: %d", path, code)
+		}
+	}
+	if f.engine.corrections[0].Withdrawn {
+		t.Error("a correction was withdrawn by the page of another SLO")
+	}
+	doc, _ = f.get(t, "/slos/checkout?tab=corrections")
+	if n := doc.Find("td input[name=author][required]").Length(); n != 1 {
+		t.Errorf("%d fields for who withdraws", n)
+	}
+	if _, code := f.post(t, "/slos/checkout/corrections/withdraw", url.Values{"id": {"1"}, "author": {"grace"}}); code != http.StatusOK || f.engine.corrections[0].Author != "grace" {
+		t.Errorf("withdraw: %d, %+v", code, f.engine.corrections[0])
 	}
 	if _, code := f.post(t, "/slos/checkout/corrections/withdraw", url.Values{"id": {"x"}}); code != http.StatusUnprocessableEntity {
 		t.Errorf("withdraw nothing: %d", code)

@@ -95,13 +95,11 @@ func Burn(st *slo.Status, b slo.BurnChart, marks []view.Mark) page.Chart {
 		c.Series = append(c.Series, view.Series{Label: view.Span(line.Window), Color: colors[min(i, len(colors)-1)]})
 		c.Y = append(c.Y, view.Numbers(line.Values))
 	}
-	var tiers []budget.Tier
+	var levels []Level
 	for i := range st.Rules {
-		t := st.Rules[i].Tier
-		t.Severity = budget.Severity(st.Rules[i].Severity)
-		tiers = append(tiers, t)
+		levels = append(levels, Level{budget.Severity(st.Rules[i].Severity), st.Rules[i].Threshold})
 	}
-	c.Lines, c.Floor = Levels(tiers)
+	c.Lines, c.Floor = Lines(levels)
 	Bound(&c)
 	return c
 }
@@ -126,11 +124,28 @@ func Bound(c *page.Chart) {
 	}
 }
 
-// Levels are the thresholds of rules as lines of a chart, and how high the chart has to be for the lowest page.
-func Levels(tiers []budget.Tier) (lines []page.Line, floor float64) {
+// A Level is the burn rate above which a rule speaks, which is less than what was asked for where a total outage would not
+// reach that.
+type Level struct {
+	Severity budget.Severity
+	Burn     float64
+}
+
+// Levels are those of a policy's tiers.
+func Levels(target budget.Target, window budget.Window, policy budget.Policy) []Level {
+	var out []Level
+	for _, t := range policy.Tiers {
+		burn, _ := budget.Compile(target, t, policy, window.Nominal()).Threshold()
+		out = append(out, Level{t.Severity, burn})
+	}
+	return out
+}
+
+// Lines are the thresholds of rules as lines of a chart, and how high the chart has to be for the lowest page.
+func Lines(levels []Level) (lines []page.Line, floor float64) {
 	floor = math.Inf(1)
-	for _, t := range tiers {
-		l := page.Line{Value: t.Burn.Float(), Label: string(t.Severity) + " " + threshold(t.Burn.Float()), Color: "warn"}
+	for _, t := range levels {
+		l := page.Line{Value: t.Burn, Label: string(t.Severity) + " " + threshold(t.Burn), Color: "warn"}
 		if t.Severity == budget.Page {
 			l.Color = "crit"
 		}

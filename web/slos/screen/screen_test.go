@@ -307,6 +307,17 @@ func TestCharts(t *testing.T) {
 	if len(b.Lines) != 4 || b.Lines[0].Label != "page 14.4×" || b.Series[0].Label != "1 h" || math.Abs(b.Floor-6.9) > 1e-9 {
 		t.Errorf("%+v", b)
 	}
+	st.Rules[0].Threshold = 9.5 // a total outage would not reach 14.4
+	if b := Burn(&st, slo.BurnChart{From: now, Step: time.Minute}, nil); b.Lines[0].Value != 9.5 || b.Lines[0].Label != "page 9.5×" {
+		t.Errorf("clamped: %+v", b.Lines)
+	}
+	loose, err := budget.ParsePercent("90")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := Levels(loose, st.Window, budget.DefaultPolicy(st.Window)); len(l) != 4 || l[0].Burn >= 10 || l[0].Severity != budget.Page {
+		t.Errorf("levels of 90%%: %+v", l)
+	}
 }
 
 // TestBounds: what is far off does not squeeze the chart.

@@ -100,7 +100,7 @@ func charts(o *spec.Objective, r *backtest.Result) (left, burn page.Chart) {
 		burn.Series[0].Label, burn.Series[1].Label = view.Span(tiers[0].Long), view.Span(tiers[0].Short)
 	}
 	burn.Y = []view.Numbers{long, short}
-	burn.Lines, burn.Floor = screen.Levels(o.Policy.Tiers)
+	burn.Lines, burn.Floor = screen.Lines(screen.Levels(o.Target, o.Window, o.Policy))
 	if screen.Bound(&burn); burn.Sub != alertsTinted {
 		burn.Sub = alertsTinted + "; " + burn.Sub
 	}
