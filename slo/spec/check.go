@@ -36,6 +36,10 @@ const NameRemedy = "write up to 63 lower-case letters, digits and -, such as che
 // ValidName reports whether a name is an RFC 1123 label.
 func ValidName(name string) bool { return label.MatchString(name) }
 
+// Reserved reports whether no SLO can have a name since its page or the API has something else at that address: the form
+// for a new SLO at /slos/new, and /api/v1/slos/suggestions.
+func Reserved(name string) bool { return name == "new" || name == "suggestions" }
+
 // Check reports whatever keeps an objective from being evaluated, and what it will do that is probably not meant.
 func (o *Objective) Check() []Finding {
 	var list []Finding

@@ -173,6 +173,14 @@ func TestExplain(t *testing.T) {
 	f("first\nsecond", "first; second", "")
 }
 
+func TestReserved(t *testing.T) {
+	for name, want := range map[string]bool{"new": true, "suggestions": true, "news": false, "": false, "validate": false} {
+		if Reserved(name) != want {
+			t.Errorf("%q", name)
+		}
+	}
+}
+
 func TestNames(t *testing.T) {
 	for name, want := range map[string]bool{
 		"a": true, "checkout-2": true, strings.Repeat("a", 63): true,

@@ -61,9 +61,14 @@ func Parse(file string, text []byte) ([]Object, []spec.Problem) {
 	return objects, problems
 }
 
+// maxObject bounds the text of an object, of which every revision is kept, shown and compared.
+const maxObject = 64 << 10
+
 func parse(d *document.Document) []Object {
 	base := Object{File: d.File, Line: d.Line, Text: strings.TrimRight(d.Text, " \t\r\n") + "\n"}
 	switch {
+	case (native.Is(d) || openslo.Is(d)) && long(d, base.Text):
+		return nil
 	case native.Is(d):
 		s := native.Read(d)
 		base.Kind, base.Name, base.Format, base.slo = "SLO", s.Name, Native, &s
@@ -81,6 +86,15 @@ func parse(d *document.Document) []Object {
 	return nil
 }
 
+// long reports a text of an object that is too long.
+func long(d *document.Document, text string) bool {
+	if len(text) <= maxObject {
+		return false
+	}
+	d.Root.Error(fmt.Sprintf("the definition has %d bytes, more than %d", len(text), maxObject), "shorten its comments, or make several objects of it")
+	return true
+}
+
 // translated makes objects in the native form of SLOs that are written in another.
 func translated(d *document.Document, base Object, list []spec.SLO) []Object {
 	if d.Failed() {
@@ -91,6 +105,9 @@ func translated(d *document.Document, base Object, list []spec.SLO) []Object {
 		text, err := native.Write(s)
 		if err != nil {
 			d.Root.Error(fmt.Sprintf("SLO %q: %v", s.Name, err), "")
+			continue
+		}
+		if long(d, string(text)) {
 			continue
 		}
 		base.Kind, base.Name, base.Format, base.slo, base.Text = "SLO", s.Name, Native, &s, string(text)

@@ -1,6 +1,7 @@
 package definition
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -255,6 +256,64 @@ func TestLines(t *testing.T) {
 	_, problems := Parse("f.yaml", []byte("# head\nslo: a\nservice: a\ngood: no errors\nobjective: 99%\n--- # next\n\nslo: b\nservice: b\ngood: bad\nobjective: 99%\n"))
 	if len(problems) != 1 || problems[0].Line != 10 || problems[0].Column != 7 || problems[0].File != "f.yaml" || problems[0].Object != `SLO "b"` {
 		t.Errorf("%+v", problems)
+	}
+}
+
+// TestReservedNames refuses SLOs whose pages or API nobody could reach, in every format; objectives may be called so.
+func TestReservedNames(t *testing.T) {
+	const (
+		short = "slo: %s\nservice: a\ngood: no errors\nobjective: 99%%\n"
+		open  = "apiVersion: openslo/v1\nkind: SLO\nmetadata:\n  name: %s\nspec:\n  service: a\n  budgetingMethod: Occurrences\n  indicator:\n    metadata: {name: i}\n" +
+			"    spec: {ratioMetric: {counter: true, bad: {metricSource: {type: prometheus, spec: {query: 'sum(increase(b[$window]))'}}}, total: {metricSource: {type: prometheus, spec: {query: 'sum(increase(t[$window]))'}}}}}\n" +
+			"  timeWindow: [{duration: 30d, isRolling: true}]\n  objectives: [{target: 0.99}]\n"
+		pyrra = "apiVersion: pyrra.dev/v1alpha1\nkind: ServiceLevelObjective\nmetadata: {name: %s}\nspec:\n  target: \"99\"\n  window: 4w\n" +
+			"  indicator: {ratio: {errors: {metric: 'e{job=\"a\"}'}, total: {metric: 't{job=\"a\"}'}}}\n"
+	)
+	for format, text := range map[string]string{"short": short, "openslo": open, "pyrra": pyrra} {
+		for name, refused := range map[string]bool{"new": true, "suggestions": true, "newer": false} {
+			objects, problems := Parse("f.yaml", fmt.Appendf(nil, text, name))
+			if spec.Failed(problems) != refused || (len(objects) == 0) != refused {
+				t.Errorf("%s form, %s: %d objects, %v", format, name, len(objects), problems)
+			}
+			if refused && !strings.Contains(fmt.Sprint(problems), "no SLO can be called \""+name+"\"") {
+				t.Errorf("%s form, %s: %v", format, name, problems)
+			}
+		}
+	}
+	const objective = "slo: a\nservice: a\nobjectives:\n- {name: new, good: no errors, objective: 99%}\n"
+	if _, problems := Parse("", []byte(objective)); spec.Failed(problems) {
+		t.Error(problems)
+	}
+}
+
+// TestLongTranslation bounds what becomes of a definition in another format, which has to be read again.
+func TestLongTranslation(t *testing.T) {
+	var labels strings.Builder
+	for i := range 10 {
+		fmt.Fprintf(&labels, "    pyrra.dev/l%d: %s\n", i, strings.Repeat("x", 8000))
+	}
+	const text = "apiVersion: pyrra.dev/v1alpha1\nkind: ServiceLevelObjective\nmetadata:\n  name: a\n  labels:\n%sspec:\n  target: \"99\"\n  window: 4w\n" +
+		"  indicator: {ratio: {errors: {metric: 'e{job=\"a\"}'}, total: {metric: 't{job=\"a\"}'}}}\n"
+	objects, problems := Parse("f.yaml", fmt.Appendf(nil, text, labels.String()))
+	if len(objects) > 0 || !strings.Contains(fmt.Sprint(problems), "more than 65536") {
+		t.Errorf("%d objects, %v", len(objects), problems)
+	}
+	if objects, problems = Parse("f.yaml", fmt.Appendf(nil, text, "    pyrra.dev/l: x\n")); len(objects) != 1 {
+		t.Errorf("%d objects, %v", len(objects), problems)
+	}
+}
+
+// TestLongObject bounds the text of an object, of which every revision is kept and compared; a file may have many.
+func TestLongObject(t *testing.T) {
+	const text = "slo: a\nservice: a\ngood: no errors\nobjective: 99%\n"
+	padded := func(n int) string { return text + "#" + strings.Repeat("x", n-len(text)-2) + "\n" }
+	objects, problems := Parse("f.yaml", []byte(padded(maxObject)+"---\n"+padded(maxObject)))
+	if len(objects) != 2 || len(problems) > 0 {
+		t.Errorf("%d objects, %v", len(objects), problems)
+	}
+	objects, problems = Parse("f.yaml", []byte(text+"---\n"+padded(maxObject+1)))
+	if len(objects) != 1 || len(problems) != 1 || problems[0].Line != 6 || !strings.Contains(problems[0].Error(), "65537 bytes, more than 65536") || problems[0].Remedy == "" {
+		t.Errorf("%d objects, %v", len(objects), problems)
 	}
 }
 

@@ -64,6 +64,7 @@ func Pyrra(d *document.Document) []spec.SLO {
 func readPyrraMetadata(m *document.Map, s *spec.SLO) {
 	name := m.Require("name", spec.NameRemedy)
 	s.Name = named(name, name.Text())
+	native.Unreserved(name, s.Name)
 	for key, values := range native.Labels(m.Get("labels")) {
 		if s.Labels == nil {
 			s.Labels = map[string][]string{}

@@ -78,6 +78,7 @@ func (r *slothReader) slo(v document.Value) spec.SLO {
 		Name: named(name, r.service+"-"+name.Text()), Description: m.Get("description").Text(), Service: r.service,
 		Labels: merge(r.labels, native.Labels(m.Get("labels"))),
 	}
+	native.Unreserved(name, s.Name)
 	if owner := s.Labels["owner"]; len(owner) == 1 {
 		s.Owner = owner[0]
 	}

@@ -17,8 +17,9 @@ func Is(d *document.Document) bool { return d.Root.IsMap() && d.Root.Map().Has("
 // Read reads a document. Problems are in the document; with an error among them the SLO is not to be used.
 func Read(d *document.Document) spec.SLO {
 	top := d.Root.Map()
+	called := top.Require("slo", spec.NameRemedy)
 	s := spec.SLO{
-		Name:        name(top.Require("slo", spec.NameRemedy)),
+		Name:        name(called),
 		DisplayName: top.Get("title").Text(),
 		Description: top.Get("description").Text(),
 		Service:     top.Require("service", "name the service that makes the promise, as in service: checkout-api").Text(),
@@ -28,6 +29,7 @@ func Read(d *document.Document) spec.SLO {
 		Labels:      Labels(top.Get("labels")),
 		Annotations: Annotations(top.Get("annotations")),
 	}
+	Unreserved(called, s.Name)
 	d.Name(fmt.Sprintf("SLO %q", s.Name))
 	r := reader{shared: top, service: s.Service}
 	switch objectives := top.Get("objectives"); {
@@ -53,6 +55,13 @@ func name(v document.Value) string {
 		v.Error(fmt.Sprintf("%q is no name", text), spec.NameRemedy)
 	}
 	return text
+}
+
+// Unreserved reports the name of an SLO that is reserved.
+func Unreserved(v document.Value, name string) {
+	if spec.Reserved(name) {
+		v.Error(fmt.Sprintf("no SLO can be called %q, an address that Loadline has for something else", name), "choose another name, such as checkout-"+name)
+	}
 }
 
 func link(v document.Value) string {

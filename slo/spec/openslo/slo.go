@@ -53,6 +53,7 @@ func readSLO(meta metadata, m *document.Map) *slo {
 	if meta.name != "" && !spec.ValidName(meta.name) {
 		m.Value().Error(fmt.Sprintf("the name %q of the SLO is not allowed", meta.name), spec.NameRemedy)
 	}
+	native.Unreserved(m.Value(), meta.name)
 	s.base = spec.SLO{
 		Name: meta.name, DisplayName: meta.displayName, Labels: meta.labels, Annotations: meta.annotations,
 		Description: describe(m), Service: m.Require("service", "name the service").Text(),
