@@ -46,6 +46,12 @@ func (h *History) Preview(ctx context.Context, s spec.SLO, objective int, from, 
 			Since: quality.From.Unix() / slot * slot, From: from.Unix(), To: to.Unix(),
 		},
 	)
+	// What counts slices by their ratios counts in fractions of one.
+	unit := budget.PerEvent(o.Method)
+	p.Bad, p.Total = p.Bad/unit, p.Total/unit
+	for i := range p.Incidents {
+		p.Incidents[i].Bad, p.Incidents[i].Total = p.Incidents[i].Bad/unit, p.Incidents[i].Total/unit
+	}
 	p.Took = time.Since(began)
 	return p, nil
 }

@@ -115,13 +115,16 @@ func (h *History) Month(ctx context.Context, ref tracker.Ref, from, to time.Time
 	if to.After(from) {
 		m.Coverage = float64(max(to.Unix()-max(v.Of.From, from.Unix()), 0)) / float64(to.Unix()-from.Unix())
 	}
+	unit := budget.PerEvent(v.Of.Objective.Method) // what counts slices by their ratios counts in fractions of one
 	for i, d := range days {
 		bad, total := uint64(max(d[0], 0)), uint64(max(d[1], 0))
-		row := Day{Day: from.AddDate(0, 0, i), Bad: bad, Total: total, Attained: budget.Attained(bad, total)}
+		row := Day{Day: from.AddDate(0, 0, i), Attained: budget.Attained(bad, total)}
 		if m.Total > 0 {
 			row.Spent = float64(bad) * budget.OneBad(m.Total, target)
 		}
+		row.Bad, row.Total = bad/unit, total/unit
 		m.Days = append(m.Days, row)
 	}
+	m.Bad, m.Total = m.Bad/unit, m.Total/unit
 	return m, nil
 }
