@@ -145,11 +145,14 @@ func (r *Registry) Objects() []store.Object {
 	return out
 }
 
-// Revision is a revision of an object and what it changed.
+// Revision is a revision of an object.
 type Revision struct {
 	store.Object
-	Diff []Line // to the revision before
+	before string // the text of the revision before
 }
+
+// Diff works out what the revision changed, which may take tens of milliseconds for long texts.
+func (r *Revision) Diff() []Line { return Diff(r.before, r.Text) }
 
 // History returns up to limit revisions of an object, the newest first.
 func (r *Registry) History(ctx context.Context, kind, name string, limit int) ([]Revision, error) {
@@ -159,11 +162,11 @@ func (r *Registry) History(ctx context.Context, kind, name string, limit int) ([
 	}
 	var out []Revision
 	for i, o := range objects[:min(len(objects), limit)] {
-		before := ""
+		revision := Revision{Object: o}
 		if i+1 < len(objects) {
-			before = objects[i+1].Text
+			revision.before = objects[i+1].Text
 		}
-		out = append(out, Revision{Object: o, Diff: Diff(before, o.Text)})
+		out = append(out, revision)
 	}
 	return out, nil
 }

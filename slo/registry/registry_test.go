@@ -139,13 +139,13 @@ func TestApply(t *testing.T) {
 	if err != nil || len(history) != 2 || history[0].Author != "bob" || history[1].Revision != 1 {
 		t.Fatalf("%+v, %v", history, err)
 	}
-	if d := cmp.Diff(want, history[0].Diff); d != "" {
+	if d := cmp.Diff(want, history[0].Diff()); d != "" {
 		t.Error(d)
 	}
-	if history[1].Diff[0].Op != "+" {
-		t.Errorf("the first revision differs by %v", history[1].Diff)
+	if history[1].Diff()[0].Op != "+" {
+		t.Errorf("the first revision differs by %v", history[1].Diff())
 	}
-	if history, _ = r.History(ctx, "SLO", "b", 1); len(history) != 1 || history[0].Diff[0].Op != " " {
+	if history, _ = r.History(ctx, "SLO", "b", 1); len(history) != 1 || history[0].Diff()[0].Op != " " {
 		t.Errorf("a history that was cut: %+v", history)
 	}
 }
@@ -200,7 +200,7 @@ func TestDelete(t *testing.T) {
 		t.Errorf("created again: %+v", report)
 	}
 	history, err := r.History(ctx, "SLO", "b", 9)
-	if err != nil || len(history) != 3 || !history[1].Deleted || history[1].Diff[0].Op != "-" || history[0].Diff[0].Op != "+" {
+	if err != nil || len(history) != 3 || !history[1].Deleted || history[1].Diff()[0].Op != "-" || history[0].Diff()[0].Op != "+" {
 		t.Errorf("history %+v, %v", history, err)
 	}
 }

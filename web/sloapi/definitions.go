@@ -203,5 +203,5 @@ func (a *API) history(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if len(list) == 0 {
 		return nil, &failure{kind: notFound, err: fmt.Errorf("there never was an SLO %q", name)}
 	}
-	return wire.RevisionsOf(list), nil
+	return wire.RevisionsOf(r.Context(), list)
 }

@@ -53,7 +53,7 @@ func (s *Pages) definition(ctx context.Context, p view.Page, name string) page.D
 		})
 		if number == chosen {
 			out.Text, out.Source = r.Text, "revision "+number
-			out.Diff, out.DiffTitle = diff(r.Diff), "What revision "+number+" changed"
+			out.Diff, out.DiffTitle = diff(r.Diff()), "What revision "+number+" changed"
 		}
 	}
 	return out

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"context"
+	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -67,13 +69,17 @@ func EventOf(e *slo.Event) Event {
 	}
 }
 
-// RevisionsOf are revisions as JSON.
-func RevisionsOf(list []registry.Revision) []Revision {
+// RevisionsOf are revisions as JSON, each compared with the one before, until ctx is done.
+func RevisionsOf(ctx context.Context, list []registry.Revision) ([]Revision, error) {
 	out := make([]Revision, len(list))
-	for i, r := range list {
-		out[i] = Revision{Revision: r.Revision, At: r.At, Author: r.Author, Source: r.Source, Deleted: r.Deleted, Text: r.Text, Diff: r.Diff}
+	for i := range list {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("compare revisions: %w", err)
+		}
+		r := &list[i]
+		out[i] = Revision{Revision: r.Revision, At: r.At, Author: r.Author, Source: r.Source, Deleted: r.Deleted, Text: r.Text, Diff: r.Diff()}
 	}
-	return out
+	return out, nil
 }
 
 // SpendersOf are spenders as JSON.

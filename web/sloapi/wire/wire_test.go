@@ -1,9 +1,14 @@
 package wire
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"testing"
+
+	"loadline/slo/registry"
+	"loadline/slo/store"
 )
 
 func TestNumber(t *testing.T) {
@@ -32,5 +37,19 @@ func TestNumber(t *testing.T) {
 	var n Number
 	if err := json.Unmarshal([]byte(`"x"`), &n); err == nil {
 		t.Error("text is a number")
+	}
+}
+
+// TestRevisions stops comparing for whom nobody waits.
+func TestRevisions(t *testing.T) {
+	list := []registry.Revision{{Object: store.Object{Revision: 2, Author: "ann", Text: "a\n"}}}
+	got, err := RevisionsOf(t.Context(), list)
+	if err != nil || len(got) != 1 || got[0].Author != "ann" || len(got[0].Diff) != 1 || got[0].Diff[0].Op != "+" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := RevisionsOf(ctx, list); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
 	}
 }
