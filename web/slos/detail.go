@@ -62,11 +62,11 @@ func (s *Pages) detail(w http.ResponseWriter, r *http.Request) {
 // fill computes what the page's tab shows.
 func (s *Pages) fill(ctx context.Context, p view.Page, d *page.Detail, st *slo.Status, groups []slo.Status) {
 	d.Rules = screen.Rules(st)
-	topic := func(kind string) string {
-		return topicOf(kind, p.Query, "name", st.SLO, "objective", st.Objective, "group", st.Group)
+	topic := func(kind string, more ...string) string {
+		return topicOf(kind, p.Query, append([]string{"name", st.SLO, "objective", st.Objective, "group", st.Group}, more...)...)
 	}
 	d.Topic, d.Rules.Topic = topic("slo"), topic("slo-rules")
-	d.BadgeTopic, d.HeadlineTopic = topic("slo-badge"), topic("slo-headline")
+	d.BadgeTopic, d.HeadlineTopic = topic("slo-badge"), topic("slo-headline", "zone", p.ZoneName(), "of", p.Query.Get("objective")) // it has times and links
 	if !p.Range.Past {
 		d.Burn.Topic = topic("slo-burn")
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
 	"strings"
 	"time"
@@ -126,7 +127,18 @@ func badgeFrame(ctx context.Context, _ url.Values, st *slo.Status) (live.Frame, 
 // headlineFrame is the sentence about what is wrong. Screen readers say it when it changes, so it changes with the rule
 // that fires and not with its numbers.
 func (s *Pages) headlineFrame(ctx context.Context, values url.Values, st *slo.Status) (live.Frame, error) {
-	h := screen.Headline(view.Page{Path: screen.Path(st.SLO), Query: values, Now: s.config.Now()}, st)
+	query := maps.Clone(values) // of the page, whose links name an objective only if its address does
+	zone, err := time.LoadLocation(query.Get("zone"))
+	if err != nil {
+		zone = time.UTC
+	}
+	if query.Get("of") == "" {
+		query.Del("objective")
+	}
+	for _, name := range []string{"name", "zone", "of"} {
+		query.Del(name)
+	}
+	h := screen.Headline(view.Page{Path: screen.Path(st.SLO), Query: query, Now: s.config.Now(), Zone: zone}, st)
 	shape := "none"
 	if h != nil {
 		shape = h.State

@@ -1,7 +1,6 @@
 package slos
 
 import (
-	"encoding/csv"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -10,6 +9,7 @@ import (
 	"loadline/slo"
 	"loadline/web/slos/page"
 	"loadline/web/slos/screen"
+	"loadline/web/slos/sheet"
 	"loadline/web/view"
 )
 
@@ -24,10 +24,15 @@ func (s *Pages) report(w http.ResponseWriter, r *http.Request) {
 	p := s.config.Page(r, "slos", definition.Title()+", report")
 	p.Crumbs = crumbs(p, view.Crumb{Label: definition.Title(), Href: p.Link(screen.Path(name))}, view.Crumb{Label: "Report"})
 	p.Live = false
+	table := p.Query.Get("format") == "csv"
 	now := p.Now.UTC() // months are of UTC, so that everybody reports the same
 	month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
 	if text := p.Query.Get("month"); text != "" {
 		chosen, err := time.Parse("2006-01", text)
+		if err != nil && table {
+			http.Error(w, "there is no month "+strconv.Quote(text)+": write it as 2026-11", http.StatusBadRequest)
+			return
+		}
 		if err != nil {
 			p.Notices = append(p.Notices, "There is no month "+strconv.Quote(text)+": write it as 2026-11. This is the current one.")
 		} else {
@@ -35,34 +40,29 @@ func (s *Pages) report(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	report, err := s.config.Engine.Report(r.Context(), name, month)
-	if err == nil && p.Query.Get("format") == "csv" {
-		writeCSV(w, name, month, &report)
+	failure := s.config.Board.Failure("The report", err)
+	switch {
+	case table && err != nil:
+		http.Error(w, "the report could not be computed: "+err.Error(), http.StatusInternalServerError)
+		return
+	case table:
+		s.table(w, month, &report)
 		return
 	}
 	out := screen.Report(p, &report, month)
 	out.Title = definition.Title()
 	out.Back = p.Link(screen.Path(name))
-	out.Error = s.config.Board.Failure("The report", err)
+	out.Error = failure
 	s.config.Render(w, r, http.StatusOK, page.ReportPage(p, out))
 }
 
-// writeCSV answers with a line for each day and objective.
-func writeCSV(w http.ResponseWriter, name string, month time.Time, report *slo.Report) {
+// table answers the report as a table for spreadsheets.
+func (s *Pages) table(w http.ResponseWriter, month time.Time, report *slo.Report) {
 	h := w.Header()
 	h.Set("Content-Type", "text/csv; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="slo-%s-%s.csv"`, name, month.Format("2006-01")))
-	out := csv.NewWriter(w)
-	_ = out.Write([]string{"slo", "objective", "target", "day", "bad", "total", "attained", "budget_spent"})
-	number := func(v float64) string { return strconv.FormatFloat(v, 'g', 8, 64) }
-	for i := range report.Objectives {
-		o := &report.Objectives[i]
-		for _, d := range o.Days {
-			_ = out.Write([]string{
-				name, o.Objective, o.Target.Text(), d.Day.Format("2006-01-02"), strconv.FormatUint(d.Bad, 10), strconv.FormatUint(d.Total, 10),
-				number(d.Attained), number(d.Spent),
-			})
-		}
+	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="slo-%s-%s.csv"`, report.SLO, month.Format("2006-01")))
+	if err := sheet.Write(w, report); err != nil { // the browser went away
+		s.config.Logger.Debug("report not sent", "slo", report.SLO, "err", err)
 	}
-	out.Flush() // an error means that the browser went away
 }

@@ -353,6 +353,14 @@ func TestReport(t *testing.T) {
 	if doc, code := f.get(t, "/slos/checkout/report?month=sometime"); code != http.StatusOK || !strings.Contains(doc.Find(".notice").Text(), "no month") {
 		t.Errorf("%d, %q", code, doc.Find(".notice").Text())
 	}
+	// A program that fetches the table sees by the code that it is none.
+	if _, code := f.get(t, "/slos/checkout/report?month=2026-13&format=csv"); code != http.StatusBadRequest {
+		t.Errorf("no month as CSV: %d", code)
+	}
+	f.engine.err = errBroken
+	if _, code := f.get(t, "/slos/checkout/report?month=2026-10&format=csv"); code != http.StatusInternalServerError {
+		t.Errorf("broken as CSV: %d", code)
+	}
 }
 
 // TestLive: what is pushed is the text that the pages have, and their lines when their state changes.
@@ -396,6 +404,13 @@ func TestLive(t *testing.T) {
 	const badge, headline = ".ph [data-html]", "main > .contents"
 	if h, b := compute(headline), compute(badge); !strings.Contains(h.HTML, "burns its budget") || !strings.Contains(b.HTML, "Fast burn") {
 		t.Errorf("headline %+v, badge %+v", h, b)
+	}
+	inBerlin := "slo-headline?name=checkout&objective=default&tz=utc&zone=Europe%2FBerlin"
+	f.engine.statuses[0].Rules[0].Since = noon.Add(-11 * time.Minute)
+	if panel, ok := f.pages.Resolve(inBerlin); !ok {
+		t.Errorf("topic %q", inBerlin)
+	} else if frame, err := panel.Compute(context.Background()); err != nil || !strings.Contains(frame.HTML, "12:49") || strings.Contains(frame.HTML, "name=") || strings.Contains(frame.HTML, "zone=") || !strings.Contains(frame.HTML, "/slos/checkout?tz=utc#examples") {
+		t.Errorf("%v, %s", err, frame.HTML)
 	}
 	calm(&f.engine.statuses[0])
 	if h, b := compute(headline), compute(badge); h.HTML != "" || h.Shape == "" || !strings.Contains(b.HTML, "Met") {

@@ -13,8 +13,22 @@ for (const f of $$('[data-author]')) {
 }
 
 // ---- what is about to change is looked at again
-const again = $('[data-again]');
-if (again) setInterval(() => { if (!document.hidden && !$('dialog[open]') && !document.activeElement?.closest('form')) location.reload(); }, +again.dataset.again * 1000);
+const again = $('[data-again]'), tries = 'll_again ' + location.pathname, most = 20;
+/** How often the page has looked in this tab; without a memory it is not looked at again. */
+const tried = () => { try { return +(sessionStorage.getItem(tries) || 0); } catch { return most; } };
+/** Whether somebody reads or writes here, and would lose the place. */
+const busy = () => document.hidden || $('dialog[open]') || (document.activeElement && document.activeElement !== document.body) || !(getSelection()?.isCollapsed ?? true);
+if (again) {
+  const timer = setInterval(() => {
+    const n = tried();
+    if (n >= most) { clearInterval(timer); return; }
+    if (busy()) return;
+    try { sessionStorage.setItem(tries, String(n + 1)); } catch { return; }
+    location.reload();
+  }, +again.dataset.again * 1000);
+} else {
+  try { sessionStorage.removeItem(tries); } catch { /* private window */ }
+}
 
 // ---- the form
 const form = $('#slo'), preview = $('#preview');

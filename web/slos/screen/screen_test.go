@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -275,6 +276,54 @@ func TestSpenders(t *testing.T) {
 	}
 	if none := Spenders(onPage(""), &st, indicator.Spenders{Dimensions: s.Dimensions}); len(none.Rows) > 0 || none.Empty == "" {
 		t.Errorf("%+v", none)
+	}
+}
+
+// TestSearched: values lead to searches that find what they stand for.
+func TestSearched(t *testing.T) {
+	f := func(dimension, value, wantKey, want string) {
+		t.Helper()
+		if key, text := searched(dimension, value); key != wantKey || text != want {
+			t.Errorf("%s %q: %s %q, want %s %q", dimension, value, key, text, wantKey, want)
+		}
+	}
+	f("operation", "GET /x slow", "operation", "GET /x slow")
+	f("version", "2.14.0", "version", "2.14.0")
+	f("version", indicator.Unknown, "", "")
+	f("instance", "a", "", "")
+	f("status", "500", "http.response.status_code", "500")
+	f("status", "200 slow", "http.response.status_code", "200")
+	f("status", "TimeoutError", "error.type", "TimeoutError")
+	f("status", "TimeoutError slow", "error.type", "TimeoutError")
+	f("status", "error", "status", "error")
+	f("status", "unset slow", "status", "unset")
+}
+
+// TestSpentLinks: searches are over the time that the panel is about.
+func TestSpentLinks(t *testing.T) {
+	st := objective(nil)
+	st.Evaluated = now
+	p := onPage("spent=day&range=30m&env=prod")
+	query := func(href string) url.Values {
+		u, err := url.Parse(href)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.Query()
+	}
+	s := indicator.Spenders{Bad: 1, Total: 2, Dimensions: []indicator.Dimension{{Name: "version", Values: []indicator.Spender{{Value: "2", Bad: 1}}}}}
+	failed, slow := []indicator.Example{{Error: true}}, []indicator.Example{{Error: true}, {Slow: true}}
+	for _, href := range []string{Spenders(p, &st, s).Rows[0].Href, Examples(p, &st, failed).More.Href, Examples(p, &st, slow).More.Href} {
+		q := query(href)
+		if q.Has("range") || q.Get("from") != strconv.FormatInt(now.Add(-24*time.Hour).Unix(), 10) || q.Get("to") != strconv.FormatInt(now.Unix(), 10) || q.Get("env") != "prod" {
+			t.Errorf("link %q", href)
+		}
+	}
+	if more := Examples(p, &st, failed).More; more.Label != "All failed requests" || query(more.Href).Get("q") != "service = checkout-api AND status = error" {
+		t.Errorf("failed: %+v", more)
+	}
+	if more := Examples(p, &st, slow).More; strings.Contains(more.Label, "failed") || query(more.Href).Get("q") != "service = checkout-api" {
+		t.Errorf("slow: %+v", more)
 	}
 }
 

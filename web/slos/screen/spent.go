@@ -2,6 +2,7 @@ package screen
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"loadline/slo"
 	"loadline/web/screen"
 	"loadline/web/slos/page"
+	"loadline/web/timerange"
 	"loadline/web/view"
 )
 
@@ -122,6 +124,33 @@ func Title(name string) string {
 	return strings.ToUpper(name[:1]) + name[1:]
 }
 
+// searched is the field of spans and its value that a value of a dimension stands for; an empty key is none. A status is the
+// one of HTTP, else the type of the error, else the one of the span, and says besides whether the event was slow.
+func searched(dimension, value string) (key, text string) {
+	switch {
+	case value == indicator.Unknown:
+		return "", ""
+	case dimension == "operation", dimension == "version":
+		return dimension, value
+	case dimension != "status":
+		return "", ""
+	}
+	value = strings.TrimSuffix(value, " slow")
+	switch _, err := strconv.ParseUint(value, 10, 16); {
+	case err == nil:
+		return "http.response.status_code", value
+	case value == "error", value == "ok", value == "unset":
+		return "status", value
+	}
+	return "error.type", value
+}
+
+// spentLink is a search in the time whose bad events are shown, which the page's own range need not be.
+func spentLink(p view.Page, st *slo.Status, search string) string {
+	from, to := SpentRange(p, st)
+	return p.Link("/traces", append(timerange.Selection{From: from, To: to}.Absolute(), "q", search)...)
+}
+
 func spender(p view.Page, st *slo.Status, dimension string, v *indicator.Spender) page.Spender {
 	out := page.Spender{
 		Value: v.Value, Share: v.ShareBad * 100, ShareText: view.Whole(v.ShareBad), Class: "acc",
@@ -139,9 +168,8 @@ func spender(p view.Page, st *slo.Status, dimension string, v *indicator.Spender
 	} else if v.ShareBad >= 0.1 {
 		out.Class = "warn"
 	}
-	keys := map[string]string{"operation": "operation", "version": "version", "status": "http.response.status_code"}
-	if key, ok := keys[dimension]; ok && v.Value != indicator.Unknown && st.Service != "" {
-		out.Href = p.Link("/traces", "q", screen.Filter("service", st.Service, key, v.Value))
+	if key, value := searched(dimension, v.Value); key != "" && st.Service != "" {
+		out.Href = spentLink(p, st, screen.Filter("service", st.Service, key, value))
 	}
 	if method, route, ok := strings.Cut(v.Value, " "); ok && dimension == "operation" && method == strings.ToUpper(method) {
 		out.Method, out.Value = method, route
@@ -170,7 +198,10 @@ func Examples(p view.Page, st *slo.Status, list []indicator.Example) page.Exampl
 		out.Rows = append(out.Rows, r)
 	}
 	if st.Service != "" && len(list) > 0 {
-		out.More = view.Choice{Label: "All failed requests", Href: p.Link("/traces", "q", screen.Filter("service", st.Service)+" AND status = error")}
+		out.More = view.Choice{Label: "All requests of that time", Href: spentLink(p, st, screen.Filter("service", st.Service))}
+		if !slices.ContainsFunc(list, func(e indicator.Example) bool { return !e.Error }) { // else some are only slow
+			out.More = view.Choice{Label: "All failed requests", Href: spentLink(p, st, screen.Filter("service", st.Service, "status", "error"))}
+		}
 	}
 	return out
 }
