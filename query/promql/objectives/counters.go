@@ -64,9 +64,8 @@ func (m *Metrics) count(ctx context.Context, metric, column string, keys []key, 
 		indicators[i], groups[i] = k.indicator, k.group
 	}
 	w.Add("indicator IN (" + w.Bind("Array(UInt64)", indicators) + ")")
-	if !slices.ContainsFunc(groups, func(s string) bool { return s != "" }) {
-		w.Add("grp = ''")
-	}
+	slices.Sort(groups)
+	w.Add("grp IN (" + w.Texts(slices.Compact(groups)) + ")")
 	position := "(toInt64(toUnixTimestamp(slice)) - " + w.Bind("Int64", g.Base/grid.Second) + ")"
 	if g.Gaps() {
 		w.Add("modulo(" + position + ", " + w.Bind("Int64", g.Step/grid.Second) + ") < " + w.Bind("Int64", g.Window/grid.Second))

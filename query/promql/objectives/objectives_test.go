@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 	"loadline/internal/clickhouse"
 	"loadline/internal/clickhouse/chtest"
+	"loadline/query/promql/red/grid"
 	"loadline/query/promql/store"
 	"loadline/query/querytest"
 )
@@ -238,6 +240,40 @@ func TestCountersAreExact(t *testing.T) {
 	p.expect("hours", "{} 120=1\n", p.over(`sum(increase(`+Events+`{group="",slo="checkout"}[1h])) / sum(increase(`+Events+`{group="",slo="checkout"}[1h]))`, at(2*time.Hour), at(2*time.Hour), time.Hour))
 	p.expect("a group", "{group=\"tenant-a\"} 5\n", p.instant(`sum by (group) (increase(`+Events+`{group!=""}[10m]))`, at(10*time.Minute)))
 	p.expect("bad events of a group without any", "{group=\"tenant-a\"} 0\n", p.instant(`sum by (group) (increase(`+BadEvents+`{group!=""}[10m]))`, at(10*time.Minute)))
+}
+
+// TestGroups reads the groups that are asked for and no others, whatever they are called.
+func TestGroups(t *testing.T) {
+	db := chtest.New(t)
+	const odd = "it's \"a\",\tb\\c\n"
+	for i, group := range []string{"", "tenant-a", "tenant-b", odd} {
+		insertSlots(t, db, group, map[time.Duration][2]int64{time.Minute: {0, int64(i + 1)}})
+	}
+	m := New(db, Config{})
+	f := func(want ...string) {
+		t.Helper()
+		var keys []key
+		for _, group := range want {
+			keys = append(keys, key{7, group})
+		}
+		g := grid.New(grid.Question{Start: at(0).UnixMilli(), End: at(time.Hour).UnixMilli(), Step: 10 * grid.Second}, 10*grid.Second, at(time.Hour).UnixMilli())
+		all, err := m.count(t.Context(), Events, "total", keys, g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for k := range all {
+			got = append(got, k.group)
+		}
+		slices.Sort(got)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Error(d)
+		}
+	}
+	f("")
+	f("tenant-a")
+	f("", "tenant-b")
+	f(odd)
 }
 
 func TestTable(t *testing.T) {
