@@ -6,9 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
-	"loadline/slo"
 	"loadline/slo/registry"
 	"loadline/slo/spec"
 	"loadline/slo/spec/definition"
@@ -19,6 +17,9 @@ import (
 	"loadline/web/slos/trial"
 	"loadline/web/view"
 )
+
+// maxText bounds a definition that is written as text.
+const maxText = 1 << 20
 
 // An edit is what somebody has filled in, and what has become of it so far.
 type edit struct {
@@ -180,6 +181,10 @@ func (e *edit) checkText(known []spec.SLO) {
 		e.problems = []spec.Problem{{Severity: spec.Error, Message: "there is no definition", Remedy: "Write one in YAML: the short form, OpenSLO, or what Sloth or Pyrra read."}}
 		return
 	}
+	if len(e.values.Text) > maxText {
+		e.problems = []spec.Problem{{Severity: spec.Error, Message: "the text has more than 1 MiB", Remedy: "Write what does not belong together as several definitions."}}
+		return
+	}
 	e.text = e.values.Text
 	read, problems := definition.Read("", []byte(e.text), known...)
 	e.problems = problems
@@ -237,10 +242,7 @@ func (s *Pages) preview(ctx context.Context, p view.Page, e *edit) page.Preview 
 		}
 		return out
 	}
-	to := s.config.Now()
-	v, err := panel.Cached(ctx, s.config.Board, "slo preview "+e.text+to.Format("15:04"), 30*time.Second, 0, func(ctx context.Context) (slo.Preview, error) {
-		return s.config.Engine.Preview(ctx, *e.slo, 0, to.Add(-trial.Length), to, false)
-	})
+	v, err := s.runner.Try(ctx, e.slo, e.text, s.config.Now())
 	if err != nil {
 		out.Error = s.config.Board.Failure("The preview", err)
 		return out

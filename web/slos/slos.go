@@ -5,6 +5,7 @@ package slos
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"loadline/slo/spec"
 	"loadline/web/panel"
 	"loadline/web/slos/screen"
+	"loadline/web/slos/trial"
 	"loadline/web/view"
 )
 
@@ -60,10 +62,15 @@ type Config struct {
 }
 
 // Pages answers the requests for the pages of objectives.
-type Pages struct{ config Config }
+type Pages struct {
+	config Config
+	runner *trial.Runner
+}
 
 // New returns the pages.
-func New(config Config) *Pages { return &Pages{config: config} }
+func New(config Config) *Pages {
+	return &Pages{config: config, runner: trial.NewRunner(config.Board, config.Engine.Preview)}
+}
 
 // Register makes mux serve the pages at /slos and below. Nil pages serve nothing.
 func (s *Pages) Register(mux *http.ServeMux) {
@@ -80,7 +87,13 @@ func (s *Pages) Register(mux *http.ServeMux) {
 	post := func(path string, handler http.HandlerFunc) {
 		mux.Handle("POST "+path, guard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-			if err := r.ParseForm(); err != nil {
+			err := r.ParseForm()
+			var large *http.MaxBytesError
+			switch {
+			case errors.As(err, &large):
+				http.Error(w, fmt.Sprintf("the form has more than %d MiB", large.Limit>>20), http.StatusRequestEntityTooLarge)
+				return
+			case err != nil:
 				http.Error(w, "the form cannot be read", http.StatusBadRequest)
 				return
 			}

@@ -247,6 +247,18 @@ func TestText(t *testing.T) {
 	}
 }
 
+// TestLarge: what is too large is refused with the code that says so.
+func TestLarge(t *testing.T) {
+	f := newFixture(t)
+	doc, code := f.post(t, "/slos/new", url.Values{"mode": {"text"}, "text": {strings.Repeat("x", maxText+1)}, "do": {"save"}})
+	if got := doc.Find("main .notice").Text(); code != http.StatusUnprocessableEntity || !strings.Contains(got, "1 MiB") {
+		t.Errorf("%d, %.200q", code, got)
+	}
+	if _, code := f.post(t, "/slos/new", url.Values{"text": {strings.Repeat("x", maxForm)}}); code != http.StatusRequestEntityTooLarge {
+		t.Errorf("a large form: %d", code)
+	}
+}
+
 func TestDelete(t *testing.T) {
 	f := newFixture(t)
 	f.define(t, "checkout", nil)
