@@ -271,6 +271,7 @@ func TestRequests(t *testing.T) {
 		f(path+"?to=4102444800", "ends at 2100-01-01T00:00:00Z, which is in the future")
 	}
 	a.bad("POST", "/backtest?slo=checkout&from=0", "", 400, "bad_data", "longer than 400 days")
+	a.bad("POST", "/backtest?slo=checkout&from=0&to=1000000", "", 400, "bad_data", "begins at 1970-01-01T00:00:00Z, more than 10 years ago")
 	a.bad("POST", "/backtest?from=0&to=4102444800", strings.Replace(checkout, "checkout", "other", 1), 400, "bad_data", "in the future")
 	f("/checkout/budget?points=1", "want a number from 2 to 2000")
 	f("/checkout/history?limit=x", "want a number from 1 to 100")

@@ -83,7 +83,8 @@ func number(r *http.Request, name string, low, high, otherwise int) (int, error)
 // Bounds of the ranges that requests ask about, whose cost grows with their length.
 const (
 	maxRange = 400 * day
-	maxAhead = time.Minute // what clocks may differ by
+	maxAge   = 10 * 365 * day // of the beginning; a window that reaches before 1970 has no slots
+	maxAhead = time.Minute    // what clocks may differ by
 )
 
 // span is a range of time: the parameters from and to. Without them it is the length before now.
@@ -102,6 +103,9 @@ func span(r *http.Request, now time.Time, length time.Duration) (from, to time.T
 	}
 	if to.Sub(from) > maxRange {
 		return from, to, invalid("the range from %s to %s is longer than %d days: ask about parts of it", from.Format(time.RFC3339), to.Format(time.RFC3339), maxRange/day)
+	}
+	if from.Before(now.Add(-maxAge)) {
+		return from, to, invalid("the range begins at %s, more than 10 years ago: give a later time", from.Format(time.RFC3339))
 	}
 	return from, to, nil
 }
@@ -144,7 +148,7 @@ func parseLength(text string) (time.Duration, bool) {
 	}
 	unit := units[text[len(text)-1]]
 	n, err := strconv.ParseUint(text[:len(text)-1], 10, 32)
-	if err != nil || unit == 0 || n > uint64(10*365*24*time.Hour/unit) {
+	if err != nil || unit == 0 || n > uint64(maxAge/unit) {
 		return 0, false
 	}
 	return time.Duration(n) * unit, true
