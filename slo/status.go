@@ -10,21 +10,31 @@ import (
 	"loadline/slo/tracker"
 )
 
-// BudgetChart and the others are what an engine reads from the past, see [history.History].
 type (
-	BudgetChart   = history.BudgetChart
-	BurnChart     = history.BurnChart
-	BurnLine      = history.BurnLine
-	Preview       = history.Preview
-	NotFoundError = history.NotFoundError
-	NoSpansError  = history.NoSpansError
-	Event         = history.Event
-	EventFilter   = history.EventFilter
-	Correction    = history.Correction
-	Report        = history.Report
-
+	// BudgetChart is how much of a budget was left at some moments.
+	BudgetChart = history.BudgetChart
+	// BurnChart is burn rates at some moments.
+	BurnChart = history.BurnChart
+	// BurnLine is the burn rate over one window in a BurnChart.
+	BurnLine = history.BurnLine
+	// Preview is what an objective would have done.
+	Preview = history.Preview
+	// Event is what a rule did at an evaluation.
+	Event = history.Event
+	// EventFilter selects events.
+	EventFilter = history.EventFilter
+	// Correction is a stretch of time that does not count for an SLO.
+	Correction = history.Correction
+	// Report says how an SLO did in a month.
+	Report = history.Report
+	// ReportObjective is an objective in a Report.
 	ReportObjective = history.ReportObjective
-	ReportDay       = history.Day
+	// ReportDay is a day in a Report.
+	ReportDay = history.Day
+	// NotFoundError says that there is no such objective.
+	NotFoundError = history.NotFoundError
+	// NoSpansError says that an objective does not count spans.
+	NoSpansError = history.NoSpansError
 )
 
 // Ref names an objective, or one group of it.
