@@ -31,8 +31,7 @@ type Preview struct {
 func (h *History) Preview(ctx context.Context, s spec.SLO, objective int, from, to time.Time, grid bool) (Preview, error) {
 	began := time.Now()
 	o := &s.Objectives[objective]
-	// Typing changes the objective, and seldom what is counted.
-	from, to = from.Truncate(tryEvery), to.Truncate(tryEvery)
+	from, to = from.Truncate(sli.Slot), to.Truncate(sli.Slot)
 	first, _ := o.Window.Period(from.Unix())
 	slots, quality, err := h.tried(ctx, o, moment(min(first, budget.Start(from.Unix(), longestWindow(o.Policy)))), to)
 	if err != nil {
@@ -64,11 +63,8 @@ func longestWindow(p budget.Policy) time.Duration {
 	return out
 }
 
-// What was tried last is kept for those who type: for as long as tryEvery, and no more than triesKept.
-const (
-	tryEvery  = time.Minute
-	triesKept = 8
-)
+// triesKept is how many tries are kept: typing changes the objective, and seldom what is counted and when.
+const triesKept = 8
 
 // try is what an indicator would have counted.
 type try struct {

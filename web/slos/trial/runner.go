@@ -39,13 +39,14 @@ func NewRunner(board *panel.Board, try preview) *Runner {
 // Try returns what the first objective of a definition, and the text that it was read from, would have done in the last 30
 // days. Who does not wait any more loses the place in the queue.
 func (r *Runner) Try(ctx context.Context, s *spec.SLO, text string, now time.Time) (slo.Preview, error) {
+	until := now.Truncate(time.Minute) // what is counted by then is the same for whatever is typed
 	key := fmt.Sprintf("slo preview %x %s %s", sha256.Sum256([]byte(text)), s.Name, now.Format("15:04"))
 	for {
 		v, err := panel.Cached(ctx, r.board, key, keep, 0, func(work context.Context) (slo.Preview, error) {
 			select {
 			case r.slots <- struct{}{}:
 				defer func() { <-r.slots }()
-				return r.try(work, *s, 0, now.Add(-Length), now, false)
+				return r.try(work, *s, 0, until.Add(-Length), until, false)
 			case <-ctx.Done():
 				return slo.Preview{}, errGone
 			case <-work.Done():
