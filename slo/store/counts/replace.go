@@ -3,6 +3,7 @@ package counts
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -28,6 +29,9 @@ type Recount struct {
 
 // attempts is how often a change is tried while other nodes make theirs.
 const attempts = 20
+
+// ErrOvertaken says that other nodes were faster each time. What was to be changed is as it was, or changed in part; call again.
+var ErrOvertaken = errors.New("other nodes were faster")
 
 // Replace makes the stored counts equal to the recounts: it stores the differences in all tiers and the journal, and
 // returns how many slots were different. It may be repeated, stopped in the middle, and called by several nodes at once;
@@ -59,7 +63,7 @@ func (s *Store) Replace(ctx context.Context, now time.Time, recounts []Recount) 
 		}
 		// It was another node's plan, after which the difference is another one.
 	}
-	return changed, fmt.Errorf("recount: other nodes were faster %d times; it goes on when it is called again", attempts)
+	return changed, fmt.Errorf("recount: %w %d times; it goes on when it is called again", ErrOvertaken, attempts)
 }
 
 // change proposes a plan, applies what is the newest one then, and reports whether it is this one.
@@ -188,5 +192,5 @@ func (s *Store) Insert(ctx context.Context, now time.Time, batch uint64, deltas 
 			return wrap("insert computed counts", err)
 		}
 	}
-	return fmt.Errorf("insert computed counts: other nodes were faster %d times", attempts)
+	return fmt.Errorf("insert computed counts: %w %d times; call it again", ErrOvertaken, attempts)
 }
