@@ -65,14 +65,6 @@ func Compose(method string, members []MemberSlice) (bad, total uint64) {
 	return bad, total
 }
 
-// CompositePerEvent is [PerEvent] of a composite.
-func CompositePerEvent(method string) uint64 {
-	if method == Any {
-		return 1
-	}
-	return Whole
-}
-
 // SumBurn is the burn rate of a composite as OpenSLO defines it for occurrences: the weighted sum of its members' burn
 // rates. weights and burns have the same length.
 func SumBurn(weights []Ratio, burns []float64) float64 {

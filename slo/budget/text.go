@@ -53,12 +53,6 @@ func Allowance(target Target, period time.Duration) time.Duration {
 	return time.Duration(target.Budget().Float() * float64(period))
 }
 
-// Downtime says for people how long a total outage the budget allows: "43 min 12 s of total outage in 30 days".
-func Downtime(target Target, window Window) string {
-	period := window.Nominal()
-	return FormatDuration(Allowance(target, period)) + " of total outage in " + FormatDuration(period)
-}
-
 // String is the window for people: "30 days" or "calendar month (Europe/Berlin)".
 func (w Window) String() string {
 	if w.Calendar == nil {

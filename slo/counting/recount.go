@@ -91,7 +91,7 @@ func (c *Counter) backfill(ctx context.Context, i counted, kept indicator.Kept, 
 	from := max((b.Done-int64(length/time.Second))/coarse*coarse, wanted)
 	silent := false
 	if from < b.Done {
-		slots, err := c.countPast(ctx, i, from, b.Done)
+		slots, err := c.countPast(ctx, i, kept, from, b.Done)
 		if err != nil {
 			if length > firstChunk && ctx.Err() == nil {
 				chunks[i.ID] = firstChunk
@@ -121,8 +121,8 @@ func (c *Counter) backfill(ctx context.Context, i counted, kept indicator.Kept, 
 }
 
 // countPast makes the stored counts of [from, to) those that spans or samples give.
-func (c *Counter) countPast(ctx context.Context, i counted, from, to int64) ([]indicator.Slot, error) {
-	slots, err := c.read(ctx, i, from, to)
+func (c *Counter) countPast(ctx context.Context, i counted, kept indicator.Kept, from, to int64) ([]indicator.Slot, error) {
+	slots, err := c.read(ctx, i, kept, from, to)
 	if err != nil {
 		return nil, err
 	}
@@ -136,19 +136,15 @@ func (c *Counter) countPast(ctx context.Context, i counted, from, to int64) ([]i
 	return slots, nil
 }
 
-func (c *Counter) read(ctx context.Context, i counted, from, to int64) ([]indicator.Slot, error) {
+func (c *Counter) read(ctx context.Context, i counted, kept indicator.Kept, from, to int64) ([]indicator.Slot, error) {
 	if i.definition.Spans == nil {
 		return c.readSamples(ctx, i, from, to)
 	}
-	return c.readSpans(ctx, i, from, to)
+	return c.readSpans(ctx, i, kept, from, to)
 }
 
 // readSpans counts spans, and before the first that is kept what the rollups know exactly.
-func (c *Counter) readSpans(ctx context.Context, i counted, from, to int64) ([]indicator.Slot, error) {
-	kept, err := indicator.FindKept(ctx, c.cfg.DB)
-	if err != nil {
-		return nil, err
-	}
+func (c *Counter) readSpans(ctx context.Context, i counted, kept indicator.Kept, from, to int64) ([]indicator.Slot, error) {
 	var known []string
 	if i.definition.Spans.GroupBy != "" {
 		groups, err := c.groups(ctx, []uint64{i.ID}, i.Since)
@@ -202,11 +198,15 @@ func (c *Counter) recountLate(ctx context.Context, now time.Time) error {
 	if err != nil || len(late) == 0 {
 		return err
 	}
+	kept, err := indicator.FindKept(ctx, c.cfg.DB)
+	if err != nil {
+		return fmt.Errorf("find the oldest span: %w", err)
+	}
 	settled := late[:0:0]
 	for len(late) > 0 {
 		n := stretch(late)
 		for _, i := range c.list(func(i *counted) bool { return i.ID == late[0].Indicator }) { // none if nobody counts it any more
-			if err := c.recountSlots(ctx, now, i, late[:n]); err != nil {
+			if err := c.recountSlots(ctx, now, i, kept, late[:n]); err != nil {
 				return errors.Join(fmt.Errorf("count late spans of indicator %d: %w", i.ID, err), c.cfg.Counts.Settle(ctx, now, settled))
 			}
 		}
@@ -218,7 +218,7 @@ func (c *Counter) recountLate(ctx context.Context, now time.Time) error {
 
 // recountSlots counts some slots of an indicator again. It leaves those alone that would have less than they had: their spans
 // are past retention.
-func (c *Counter) recountSlots(ctx context.Context, now time.Time, i counted, late []counts.Late) error {
+func (c *Counter) recountSlots(ctx context.Context, now time.Time, i counted, kept indicator.Kept, late []counts.Late) error {
 	from, to := late[0].Slot, min(late[len(late)-1].Slot+slot, i.Since)
 	if from < i.backfill.Done && i.backfill.Finished {
 		// There is more past than there was.
@@ -230,7 +230,7 @@ func (c *Counter) recountSlots(ctx context.Context, now time.Time, i counted, la
 	if from = max(from, i.backfill.Done); from >= to {
 		return nil
 	}
-	slots, err := c.read(ctx, i, from, to)
+	slots, err := c.read(ctx, i, kept, from, to)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"loadline/internal/spelling"
 )
 
 // Config is everything that can be set. Default returns the documented values; zero is not one of them.
@@ -195,7 +197,7 @@ func checkKey(key string) error {
 			}
 		}
 	}
-	if near := nearest(key, known); near != "" {
+	if near := spelling.Nearest(key, known); near != "" {
 		return fmt.Errorf("unknown key %q; did you mean %q?", key, near)
 	}
 	return fmt.Errorf("unknown key %q; `loadline config print --defaults` lists all", key)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
+
+	"loadline/internal/spelling"
 )
 
 // load runs Load the way a command does.
@@ -308,7 +310,7 @@ func TestNearest(t *testing.T) {
 	candidates := []string{"http.addr", "otlp.grpc.addr", "storage.path"}
 	f := func(word, want string) {
 		t.Helper()
-		if got := nearest(word, candidates); got != want {
+		if got := spelling.Nearest(word, candidates); got != want {
 			t.Errorf("%s: got %q, want %q", word, got, want)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"loadline/internal/spelling"
 )
 
 // searchPaths are read when neither a flag nor the environment names a file.
@@ -146,7 +148,7 @@ func (c *Config) loadEnvironment(known map[string]setting, variables map[string]
 		if _, ok := byEnv[name]; ok || !strings.HasPrefix(name, "LOADLINE_") || slices.Contains(notSettings, name) {
 			continue
 		}
-		if near := nearest(name, names); near != "" {
+		if near := spelling.Nearest(name, names); near != "" {
 			c.Warnings = append(c.Warnings, fmt.Sprintf("environment variable %s has no effect; did you mean %s?", name, near))
 		}
 	}

@@ -70,7 +70,7 @@ func members(list []located, l located, o *spec.Objective) []spec.Problem {
 			targets = append(targets, part.Target)
 		}
 	}
-	if o.Indicator.Composite.Method == budget.Any && len(problems) == 0 && budget.Series(targets) < o.Target.Float() {
+	if o.Indicator.Composite.Method == budget.Any && len(problems) == 0 && !budget.Feasible(o.Target, targets) {
 		fail(spec.Warning, "lower it, or raise those of its parts",
 			"target %s is above what its parts promise together, %.4g%%", o.Target, 100*budget.Series(targets))
 	}

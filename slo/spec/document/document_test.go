@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"loadline/internal/spelling"
 	"loadline/slo/spec"
 )
 
@@ -234,7 +235,7 @@ func TestNearest(t *testing.T) {
 	words := []string{"service", "operations", "good", "group_by", "max_groups", "where"}
 	f := func(name, want string) {
 		t.Helper()
-		if got := Nearest(name, words); got != want {
+		if got := spelling.Nearest(name, words); got != want {
 			t.Errorf("%q: %q, not %q", name, got, want)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"loadline/internal/spelling"
 	"loadline/slo/spec"
 )
 
@@ -342,7 +343,7 @@ func (m *Map) suggest(name string) string {
 	known := slices.Clone(m.asked)
 	slices.Sort(known)
 	known = slices.Compact(known)
-	if near := Nearest(name, known); near != "" {
+	if near := spelling.Nearest(name, known); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
 	return "the fields here are " + strings.Join(known, ", ")

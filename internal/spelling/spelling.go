@@ -1,4 +1,5 @@
-package document
+// Package spelling finds the word that a misspelled one is meant for.
+package spelling
 
 import "strings"
 
